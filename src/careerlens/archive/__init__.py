@@ -1,0 +1,1 @@
+"""What happened to every job, kept in SQL after Redis forgets it."""

@@ -1,0 +1,1 @@
+"""CareerLens itself: résumé reading, market data, analysis and its job types."""

@@ -1,0 +1,1 @@
+"""What a job is: definitions, ids, ownership, status, and the manager that keeps them."""

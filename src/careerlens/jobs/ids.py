@@ -1,0 +1,91 @@
+"""Job ids and who owns them.
+
+Our ids read `{userId}:{type}:{createdAtMs}:{random}`. The user part is percent-encoded, so it
+never holds `:`; the random part holds 96 bits. Ids are made by the server and never taken from
+a client: an id such as `wait` would destroy its queue, since BullMQ keeps job keys and the
+queue's own keys in one namespace.
+"""
+
+from __future__ import annotations
+
+import re
+import secrets
+import time
+from dataclasses import dataclass
+from urllib.parse import quote, unquote
+
+MAX_USER_ID_LENGTH = 128
+JOB_TYPE_PATTERN = re.compile(r"^[a-z][a-z0-9-]{0,63}$")
+_RANDOM_BYTES = 12
+_OUR_ID = re.compile(
+    r"^(?P<user>[A-Za-z0-9_.~%-]{1,1536}):(?P<type>[a-z][a-z0-9-]{0,63})"
+    r":(?P<created>[1-9][0-9]{0,15}):(?P<random>[A-Za-z0-9_-]{11,32})$"
+)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class JobId:
+    """One of our ids, taken apart. `user_id` is decoded; `created_at_ms` is epoch milliseconds."""
+
+    user_id: str
+    job_type: str
+    created_at_ms: int
+    random: str
+
+    def __str__(self) -> str:
+        return f"{encode_user(self.user_id)}:{self.job_type}:{self.created_at_ms}:{self.random}"
+
+
+def encode_user(user_id: str) -> str:
+    """`user_id` as it stands in ids and keys: percent-encoded, so without `:`, `{` or spaces."""
+    return quote(user_id, safe="")
+
+
+def is_valid_user_id(user_id: object) -> bool:
+    """Whether this can be a user id: a non-empty text of at most 128 printable characters."""
+    return (
+        isinstance(user_id, str)
+        and 0 < len(user_id) <= MAX_USER_ID_LENGTH
+        and user_id.isprintable()
+        and user_id.strip() == user_id
+    )
+
+
+def new_job_id(user_id: str, job_type: str, *, now_ms: int | None = None) -> JobId:
+    """A fresh id for a job of `job_type` that belongs to `user_id`.
+
+    Raises `ValueError` when either cannot stand in an id.
+    """
+    if not is_valid_user_id(user_id):
+        raise ValueError(f"not a user id: {user_id!r}")
+    if not JOB_TYPE_PATTERN.match(job_type):
+        raise ValueError(f"not a job type: {job_type!r}")
+    return JobId(
+        user_id=user_id,
+        job_type=job_type,
+        created_at_ms=now_ms if now_ms is not None else time.time_ns() // 1_000_000,
+        random=secrets.token_urlsafe(_RANDOM_BYTES),
+    )
+
+
+def parse_job_id(text: str) -> JobId | None:
+    """Take one of our ids apart; None when it is malformed, or was made by a foreign producer.
+
+    Only the canonical spelling counts: an id that decodes to the same user but is spelled
+    otherwise names no job.
+    """
+    match = _OUR_ID.match(text)
+    if match is None:
+        return None
+    try:
+        user_id = unquote(match["user"], errors="strict")
+    except UnicodeDecodeError:
+        return None
+    if not is_valid_user_id(user_id) or encode_user(user_id) != match["user"]:
+        return None
+    return JobId(
+        user_id=user_id,
+        job_type=match["type"],
+        created_at_ms=int(match["created"]),
+        random=match["random"],
+    )

@@ -1,0 +1,1 @@
+"""Producer and inspector of one BullMQ queue."""

@@ -1,0 +1,1 @@
+"""From a queue's events to each owner's screen."""

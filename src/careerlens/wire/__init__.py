@@ -1,0 +1,1 @@
+"""BullMQ's protocol and nothing else: keys, scripts, packing, the connection, events."""

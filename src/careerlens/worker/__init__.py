@@ -1,0 +1,1 @@
+"""The runtime that takes jobs from a queue and finishes them."""
