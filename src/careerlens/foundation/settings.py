@@ -9,7 +9,7 @@ from __future__ import annotations
 from enum import StrEnum
 from ipaddress import ip_address
 from pathlib import Path
-from typing import Annotated, Self
+from typing import Annotated, Any, Self
 from urllib.parse import quote, urlsplit
 
 from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
@@ -182,7 +182,7 @@ def load_settings(**overrides: object) -> Settings:
 
     Raises `ConfigurationError` that names the first wrong variable and the remedy.
     """
-    flags = {
+    flags: dict[str, Any] = {
         str(Settings.model_fields[name].alias): value
         for name, value in overrides.items()
         if value is not None
