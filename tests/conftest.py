@@ -1,0 +1,47 @@
+"""Fixtures for every test: real Valkey servers, one shared and cheap, others private."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from pathlib import Path
+
+import pytest
+import redis
+
+from support import Valkey
+
+ValkeyFactory = Callable[..., Valkey]
+
+
+@pytest.fixture(scope="session")
+def valkey_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Valkey]:
+    """One server for the whole run. Tests must not kill it: take `valkey_factory` for that."""
+    server = Valkey(tmp_path_factory.mktemp("valkey"))
+    server.start()
+    yield server
+    server.kill()
+
+
+@pytest.fixture
+def redis_url(valkey_server: Valkey) -> str:
+    """The URL of the shared server, emptied for this test."""
+    with redis.Redis(port=valkey_server.port) as client:
+        client.flushall()
+    return valkey_server.url
+
+
+@pytest.fixture
+def valkey_factory(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ValkeyFactory]:
+    """Makes started servers that belong to this test alone: `valkey_factory(durable=True)`."""
+    with ExitStack() as servers:
+
+        def start(*, folder: Path | None = None, durable: bool = False, **settings: str) -> Valkey:
+            server = Valkey(
+                folder or tmp_path_factory.mktemp("valkey"), durable=durable, **settings
+            )
+            server.start()
+            servers.callback(server.kill)
+            return server
+
+        yield start
