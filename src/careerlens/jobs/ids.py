@@ -15,11 +15,11 @@ from dataclasses import dataclass
 from urllib.parse import quote, unquote
 
 MAX_USER_ID_LENGTH = 128
-JOB_TYPE_PATTERN = re.compile(r"^[a-z][a-z0-9-]{0,63}$")
+JOB_TYPE_PATTERN = re.compile(r"^[a-z][a-z0-9-]{0,63}\Z")
 _RANDOM_BYTES = 12
 _OUR_ID = re.compile(
     r"^(?P<user>[A-Za-z0-9_.~%-]{1,1536}):(?P<type>[a-z][a-z0-9-]{0,63})"
-    r":(?P<created>[1-9][0-9]{0,15}):(?P<random>[A-Za-z0-9_-]{11,32})$"
+    r":(?P<created>[1-9][0-9]{0,15}):(?P<random>[A-Za-z0-9_-]{11,32})\Z"
 )
 
 

@@ -1,0 +1,85 @@
+"""What a handler is given beside its data: who it works for, and how to tell how far it is."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import Any
+
+from careerlens.jobs.model import JobProgress
+from careerlens.jobs.uploads import UploadRef
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class JobContext:
+    """One attempt at one job.
+
+    `attempt` counts from 1 to `max_attempts`. The callables are the runtime's; tests of a
+    handler pass their own.
+    """
+
+    job_id: str
+    user_id: str
+    type: str
+    attempt: int
+    max_attempts: int
+    report: Callable[[JobProgress], Awaitable[None]]
+    write_log: Callable[[str], Awaitable[None]]
+    load_upload: Callable[[UploadRef], Awaitable[bytes]]
+    is_cancelled: Callable[[], bool]
+
+    @property
+    def cancelled(self) -> bool:
+        """Whether the owner asked for the end. The runtime cancels the handler's task as well."""
+        return self.is_cancelled()
+
+    async def progress(
+        self,
+        percent: float,
+        message: str,
+        *,
+        step: str | None = None,
+        data: dict[str, Any] | None = None,
+    ) -> None:
+        """Tell the owner how far the job is: `percent` from 0 to 100 and a short sentence.
+
+        `step` is a stable name for programs. `data` must be JSON and small, since it reaches
+        every open page of the owner.
+        """
+        await self.report(JobProgress(percent=percent, message=message, step=step, data=data))
+
+    async def log(self, line: str) -> None:
+        """Add a line to the job's own log, which operators read and owners do not."""
+        await self.write_log(line)
+
+    async def read_upload(self, ref: UploadRef) -> bytes:
+        """The bytes of a file that came with the job.
+
+        Raises `UnrecoverableError` (code `upload_gone`) when it has expired.
+        """
+        return await self.load_upload(ref)
+
+    async def run_isolated(
+        self,
+        function: Callable[..., Any],
+        *args: Any,
+        timeout: float,
+        memory_bytes: int | None = None,
+        cpu_seconds: float | None = None,
+        on_message: Callable[[Any], None] | None = None,
+    ) -> Any:
+        """Run a module-level `function` in a child process of its own and return its result.
+
+        A crash, a memory kill or the timeout there fails this attempt and nothing else. The
+        arguments are pickled, the result must be JSON.
+        """
+        from careerlens.foundation import sandbox
+
+        return await sandbox.run_isolated(
+            function,
+            *args,
+            timeout=timeout,
+            memory_bytes=memory_bytes,
+            cpu_seconds=cpu_seconds,
+            on_message=on_message,
+        )
