@@ -1,0 +1,92 @@
+"""Connections by redis-py, for everything that is not the hot path of a queue.
+
+One client per purpose: a blocking reader and a request handler never share one, because a
+cancelled request would leave its reply to the next caller.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from urllib.parse import urlsplit, urlunsplit
+
+from redis.asyncio import Redis
+from redis.asyncio.retry import Retry
+from redis.backoff import NoBackoff
+from redis.exceptions import AuthenticationError as RedisAuthenticationError
+from redis.exceptions import ConnectionError as RedisConnectionError
+from redis.exceptions import RedisError
+from redis.exceptions import TimeoutError as RedisTimeoutError
+
+from careerlens.foundation.errors import ServiceUnavailableError
+
+CONNECT_TIMEOUT_S = 3.0
+COMMAND_TIMEOUT_S = 5.0
+_SCHEME_ALIASES = {"valkey": "redis", "valkeys": "rediss"}
+
+
+def connect(url: str, *, blocking: bool = False) -> Redis:
+    """A client that answers with `str`. Nothing is sent before the first command.
+
+    `blocking`: the client waits for as long as the server does (blocking reads, pub/sub);
+    otherwise a reply that takes over 5 s is an error. Failed commands are never repeated: only
+    the caller knows whether that is safe.
+    """
+    return _connect(url, blocking=blocking, decode=True)
+
+
+def connect_binary(url: str, *, blocking: bool = False) -> Redis:
+    """As `connect`, but answers with `bytes`."""
+    return _connect(url, blocking=blocking, decode=False)
+
+
+async def ping(client: Redis, *, timeout: float = CONNECT_TIMEOUT_S) -> None:
+    """Return when the server answers.
+
+    Raises `ServiceUnavailableError`, whose problem says what to do, when it does not answer
+    within `timeout` seconds, refuses us, or is still loading its data.
+    """
+    try:
+        async with asyncio.timeout(timeout):
+            await client.ping()
+    except (OSError, TimeoutError, RedisError) as error:
+        raise ServiceUnavailableError("redis", describe_failure(error)) from error
+
+
+def describe_failure(error: BaseException) -> str:
+    """One sentence on why Redis could not be used, with what to do about it."""
+    if isinstance(error, RedisAuthenticationError):
+        return "it refused our login; check REDIS_USERNAME and REDIS_PASSWORD (or REDIS_URL)."
+    if isinstance(error, TimeoutError | RedisTimeoutError):
+        return "it did not answer in time; check that the address is right and not blocked."
+    if isinstance(error, OSError | RedisConnectionError):
+        return f"the connection failed ({error}); start it, or correct REDIS_HOST or REDIS_URL."
+    return f"it answered with an error ({error})."
+
+
+def normalise_url(url: str) -> str:
+    """`url` with a scheme that every client library knows (`valkey://` becomes `redis://`)."""
+    parts = urlsplit(url)
+    scheme = _SCHEME_ALIASES.get(parts.scheme, parts.scheme)
+    return urlunsplit(parts._replace(scheme=scheme))
+
+
+def display_url(url: str) -> str:
+    """`url` without its login, fit for a screen or a log."""
+    parts = urlsplit(url)
+    if "@" not in parts.netloc:
+        return url
+    return urlunsplit(parts._replace(netloc=f"***@{parts.netloc.rpartition('@')[2]}"))
+
+
+def _connect(url: str, *, blocking: bool, decode: bool) -> Redis:
+    client: Redis = Redis.from_url(
+        normalise_url(url),
+        decode_responses=decode,
+        protocol=2,
+        retry=Retry(NoBackoff(), 0),
+        retry_on_error=[],
+        socket_connect_timeout=CONNECT_TIMEOUT_S,
+        socket_timeout=None if blocking else COMMAND_TIMEOUT_S,
+        socket_keepalive=True,
+    )
+    return client
