@@ -1,0 +1,152 @@
+"""The product as its users run it: each part a process of its own, to be killed and brought back."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+import httpx
+
+from support import eventually, free_port
+
+EXAMPLES = Path(__file__).parents[1] / "examples"
+START_WITHIN_S = 40.0
+
+
+class Product:
+    """API, workers and gateway on one Redis, in `folder`, on free loopback ports.
+
+    Parts are named `api`, `socket`, `worker`, `worker-2`…; what they print is in `{part}.log`.
+    """
+
+    def __init__(self, folder: Path, redis_url: str, **environment: str) -> None:
+        self.folder = folder
+        self.api_port = free_port()
+        self.socket_port = free_port()
+        self.url = f"http://localhost:{self.api_port}"
+        self.socket_url = f"http://localhost:{self.socket_port}"
+        inherited = {
+            name: value
+            for name, value in os.environ.items()
+            if name in {"PATH", "HOME", "LANG", "TMPDIR", "PYTHONPATH"}
+        }
+        self.environment = inherited | {
+            "REDIS_URL": redis_url,
+            "CAREERLENS_HOME": str(folder / "home"),
+            "API_PORT": str(self.api_port),
+            "SOCKET_PORT": str(self.socket_port),
+            **environment,
+        }
+        self._processes: dict[str, subprocess.Popen[bytes]] = {}
+
+    def start(self, *parts: str) -> None:
+        """Start these parts; does not wait for them (see `ready`)."""
+        for part in parts:
+            with (self.folder / f"{part}.log").open("ab") as log:
+                self._processes[part] = subprocess.Popen(
+                    [sys.executable, "-m", "careerlens", part.partition("-")[0]],
+                    cwd=self.folder,
+                    env=self.environment,
+                    stdin=subprocess.DEVNULL,
+                    stdout=log,
+                    stderr=subprocess.STDOUT,
+                )
+
+    def pid(self, part: str) -> int:
+        """The process id of a started part."""
+        return self._processes[part].pid
+
+    def kill(self, part: str) -> None:
+        """End a part at once (SIGKILL), as a crash would."""
+        process = self._processes.pop(part)
+        process.send_signal(signal.SIGCONT)
+        process.kill()
+        process.wait(timeout=10)
+
+    def freeze(self, part: str) -> None:
+        """Stop a part from running (SIGSTOP) without closing any of its connections."""
+        self._processes[part].send_signal(signal.SIGSTOP)
+
+    def thaw(self, part: str) -> None:
+        """Let a frozen part go on."""
+        self._processes[part].send_signal(signal.SIGCONT)
+
+    def stop(self) -> None:
+        """End every part: kindly first (SIGTERM), then at once."""
+        for process in self._processes.values():
+            process.send_signal(signal.SIGCONT)
+            process.terminate()
+        for process in self._processes.values():
+            try:
+                process.wait(timeout=25)
+            except subprocess.TimeoutExpired:
+                process.kill()
+                process.wait(timeout=10)
+        self._processes.clear()
+
+    def log(self, part: str) -> str:
+        """What a part has printed so far."""
+        return (self.folder / f"{part}.log").read_text(errors="replace")
+
+    async def ready(self, *parts: str) -> None:
+        """Wait until `api` and `socket`, where named, answer that they are ready."""
+        ports = {"api": self.api_port, "socket": self.socket_port}
+        async with httpx.AsyncClient(timeout=2) as client:
+            for part in parts:
+
+                async def answers(part: str = part) -> bool:
+                    process = self._processes[part]
+                    assert process.poll() is None, f"{part} ended early:\n{self.log(part)}"
+                    url = f"http://127.0.0.1:{ports[part]}/health/ready"
+                    try:
+                        response = await client.get(url)
+                    except httpx.TransportError:
+                        return False
+                    return response.status_code == 200
+
+                await eventually(answers, within=START_WITHIN_S)
+
+    def client(self, user: str) -> httpx.AsyncClient:
+        """An HTTP client that calls the API as `user`, by the development header."""
+        return httpx.AsyncClient(
+            base_url=self.url, headers={"x-user-id": user}, timeout=10, trust_env=False
+        )
+
+
+async def create_resume_job(client: httpx.AsyncClient, role: str = "Full Stack Developer") -> str:
+    """Ask for a résumé optimisation of the example text and return the job's id."""
+    resume = (EXAMPLES / "resume-marketing-badly-formatted.txt").read_text()
+    response = await client.post(
+        "/api/jobs",
+        json={"type": "resume-optimization", "resumeText": resume, "targetRole": role},
+    )
+    assert response.status_code == 202, response.text
+    job_id: str = response.json()["jobId"]
+    return job_id
+
+
+async def job_status(client: httpx.AsyncClient, job_id: str) -> dict[str, Any]:
+    """The API's answer about a job."""
+    response = await client.get(f"/api/jobs/{quote(job_id, safe='')}/status")
+    assert response.status_code == 200, response.text
+    body: dict[str, Any] = response.json()
+    return body
+
+
+async def job_reaches(
+    client: httpx.AsyncClient, job_id: str, status: str, within: float = 30.0
+) -> dict[str, Any]:
+    """Wait until the job has this status and return the API's answer about it."""
+
+    async def reached() -> dict[str, Any] | None:
+        seen = await job_status(client, job_id)
+        return seen if seen["status"] == status else None
+
+    answer = await eventually(reached, within=within)
+    assert answer is not None
+    return answer
