@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import importlib.util
 import inspect
 import typing
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -208,9 +209,10 @@ def load_registry(settings: Settings) -> Registry:
 
     Raises `ConfigurationError` when a module cannot be imported or two types share a name.
     """
-    names = [point.module for point in entry_points(group=ENTRY_POINT_GROUP)]
-    names += [name for name in settings.jobs_modules if name not in names]
-    return Registry(definition for name in names for definition in definitions_in(_import(name)))
+    installed = [point.module for point in entry_points(group=ENTRY_POINT_GROUP)]
+    modules = [_import(name) for name in installed if _exists(name)]
+    modules += [_import(name) for name in settings.jobs_modules if name not in installed]
+    return Registry(definition for module in modules for definition in definitions_in(module))
 
 
 def definitions_in(module: ModuleType) -> Iterator[JobDefinition]:
@@ -220,6 +222,14 @@ def definitions_in(module: ModuleType) -> Iterator[JobDefinition]:
             definition = definition_of(value)
             if definition is not None:
                 yield definition
+
+
+def _exists(name: str) -> bool:
+    """Whether an entry point's module is there: a deployment may leave a folder of types out."""
+    try:
+        return importlib.util.find_spec(name) is not None
+    except ModuleNotFoundError:
+        return False
 
 
 def _import(name: str) -> ModuleType:

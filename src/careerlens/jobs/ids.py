@@ -14,7 +14,8 @@ import time
 from dataclasses import dataclass
 from urllib.parse import quote, unquote
 
-MAX_USER_ID_LENGTH = 128
+from careerlens.auth.users import is_valid_user_id
+
 JOB_TYPE_PATTERN = re.compile(r"^[a-z][a-z0-9-]{0,63}\Z")
 _RANDOM_BYTES = 12
 _OUR_ID = re.compile(
@@ -39,16 +40,6 @@ class JobId:
 def encode_user(user_id: str) -> str:
     """`user_id` as it stands in ids and keys: percent-encoded, so without `:`, `{` or spaces."""
     return quote(user_id, safe="")
-
-
-def is_valid_user_id(user_id: object) -> bool:
-    """Whether this can be a user id: a non-empty text of at most 128 printable characters."""
-    return (
-        isinstance(user_id, str)
-        and 0 < len(user_id) <= MAX_USER_ID_LENGTH
-        and user_id.isprintable()
-        and user_id.strip() == user_id
-    )
 
 
 def new_job_id(user_id: str, job_type: str, *, now_ms: int | None = None) -> JobId:

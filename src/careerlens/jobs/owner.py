@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from careerlens.jobs.ids import is_valid_user_id, parse_job_id
+from careerlens.auth.users import is_valid_user_id
+from careerlens.jobs.ids import parse_job_id
 
 
 def owner_of(job_id: str, data: Mapping[str, Any] | None) -> str | None:
