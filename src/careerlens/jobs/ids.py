@@ -18,6 +18,9 @@ from careerlens.auth.users import is_valid_user_id
 
 JOB_TYPE_PATTERN = re.compile(r"^[a-z][a-z0-9-]{0,63}\Z")
 _RANDOM_BYTES = 12
+# BullMQ gives a meaning to what stands before an id's first colon: `0:` is a marker that its
+# scripts throw away, the others name keys of the queue itself.
+_TAKEN_BY_BULLMQ = frozenset({"0", "repeat", "de", "dn", "metrics"})
 _OUR_ID = re.compile(
     r"^(?P<user>[A-Za-z0-9_.~%-]{1,1536}):(?P<type>[a-z][a-z0-9-]{0,63})"
     r":(?P<created>[1-9][0-9]{0,15}):(?P<random>[A-Za-z0-9_-]{11,32})\Z"
@@ -39,6 +42,8 @@ class JobId:
 
 def encode_user(user_id: str) -> str:
     """`user_id` as it stands in ids and keys: percent-encoded, so without `:`, `{` or spaces."""
+    if user_id in _TAKEN_BY_BULLMQ:
+        return f"%{ord(user_id[0]):02X}{user_id[1:]}"
     return quote(user_id, safe="")
 
 
