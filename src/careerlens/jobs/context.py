@@ -6,7 +6,9 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Any
 
-from careerlens.jobs.model import JobProgress
+from careerlens.foundation import sandbox
+from careerlens.foundation.isolation import emit
+from careerlens.jobs.model import JobProgress, WireModel
 from careerlens.jobs.uploads import UploadRef
 
 
@@ -66,15 +68,13 @@ class JobContext:
         timeout: float,
         memory_bytes: int | None = None,
         cpu_seconds: float | None = None,
-        on_message: Callable[[Any], None] | None = None,
+        on_message: sandbox.MessageListener | None = None,
     ) -> Any:
-        """Run a module-level `function` in a child process of its own and return its result.
+        """Run a module-level `function` walled in a child process, and return its result.
 
-        A crash, a memory kill or the timeout there fails this attempt and nothing else. The
-        arguments are pickled, the result must be JSON.
+        A crash, a memory kill or the timeout there fails this attempt and nothing else. See
+        `careerlens.foundation.sandbox.run_isolated` for what the arguments may be.
         """
-        from careerlens.foundation import sandbox
-
         return await sandbox.run_isolated(
             function,
             *args,
@@ -83,3 +83,29 @@ class JobContext:
             cpu_seconds=cpu_seconds,
             on_message=on_message,
         )
+
+
+class IsolatedContext(WireModel):
+    """What a plain `def` handler is given, in the child process where it runs."""
+
+    job_id: str
+    user_id: str
+    type: str
+    attempt: int
+    max_attempts: int
+
+    def progress(
+        self,
+        percent: float,
+        message: str,
+        *,
+        step: str | None = None,
+        data: dict[str, Any] | None = None,
+    ) -> None:
+        """Tell the owner how far the job is; as `JobContext.progress`."""
+        report = JobProgress(percent=percent, message=message, step=step, data=data)
+        emit({"progress": report.model_dump(mode="json", by_alias=True)})
+
+    def log(self, line: str) -> None:
+        """Add a line to the job's own log."""
+        emit({"log": line})

@@ -64,7 +64,7 @@ class JobDefinition:
         """Every spelling of the fields that clients may not send."""
         names: set[str] = set()
         for name in self._server_filled():
-            names.update({name, self._wire_name(name)})
+            names.update({name, self.wire_name(name)})
         return frozenset(names)
 
     def remedies(self) -> dict[str, str]:
@@ -73,14 +73,14 @@ class JobDefinition:
         for name, info in self.input_model.model_fields.items():
             for mark in info.metadata:
                 if isinstance(mark, Remedy):
-                    found[self._wire_name(name)] = mark.text
+                    found[self.wire_name(name)] = mark.text
         return found
 
     def public_schema(self) -> dict[str, Any]:
         """JSON Schema of what a client may send, server-filled fields left out."""
         schema: dict[str, Any] = self.input_model.model_json_schema(by_alias=True)
         for name in self._server_filled():
-            wire_name = self._wire_name(name)
+            wire_name = self.wire_name(name)
             schema.get("properties", {}).pop(wire_name, None)
             if wire_name in schema.get("required", []):
                 schema["required"].remove(wire_name)
@@ -91,13 +91,14 @@ class JobDefinition:
         schema["additionalProperties"] = False
         return schema
 
+    def wire_name(self, name: str) -> str:
+        """What the input field with this Python name is called on the wire."""
+        return self.input_model.model_fields[name].alias or name
+
     def _server_filled(self) -> Iterator[str]:
         for name, info in self.input_model.model_fields.items():
             if ServerFilled in info.metadata:
                 yield name
-
-    def _wire_name(self, name: str) -> str:
-        return self.input_model.model_fields[name].alias or name
 
 
 _DEFINITIONS: WeakKeyDictionary[Callable[..., Any], JobDefinition] = WeakKeyDictionary()
