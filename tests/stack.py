@@ -1,4 +1,4 @@
-"""The product as its users run it: each part a process of its own, to be killed and brought back."""
+"""The product as its users run it: each part a process of its own, to be killed at will."""
 
 from __future__ import annotations
 
@@ -143,10 +143,12 @@ async def job_reaches(
 ) -> dict[str, Any]:
     """Wait until the job has this status and return the API's answer about it."""
 
-    async def reached() -> dict[str, Any] | None:
-        seen = await job_status(client, job_id)
-        return seen if seen["status"] == status else None
+    seen: dict[str, Any] = {}
 
-    answer = await eventually(reached, within=within)
-    assert answer is not None
-    return answer
+    async def reached() -> bool:
+        seen.update(await job_status(client, job_id))
+        assert seen["status"] == status, f"still {seen['status']}: {seen}"
+        return True
+
+    await eventually(reached, within=within)
+    return seen
