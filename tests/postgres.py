@@ -40,10 +40,14 @@ def is_available() -> bool:
 
 
 class Postgres:
-    """A running server. `new_database()` gives the URL of a fresh database on it."""
+    """A server for tests. `new_database()` gives the URL of a fresh database on it.
 
-    def __init__(self) -> None:
-        self._base = os.environ.get(URL_VARIABLE)
+    It is the one that the environment names, or a cluster of our own; `private` always means
+    the latter, which may be killed.
+    """
+
+    def __init__(self, *, private: bool = False) -> None:
+        self._base = None if private else os.environ.get(URL_VARIABLE)
         self._databases = 0
         self._process: subprocess.Popen[bytes] | None = None
         self._folder: Path | None = None

@@ -3,44 +3,20 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 import pytest
 from sqlalchemy import select, text
 
-import postgres
 from careerlens.archive.records import MAX_JOB_ID_BYTES, ArchivedJob
 from careerlens.archive.store import ArchiveStore, StalePositionError
 from careerlens.archive.tables import late_outcomes
 from careerlens.foundation.errors import InvalidInputError
 from careerlens.jobs.model import JobProgress, JobStatus
 
-# Decided here and not by skipping: where PostgreSQL cannot run there is nothing to report.
-ENGINES = ["sqlite", "postgresql"] if postgres.is_available() else ["sqlite"]
 QUEUE = "resume-optimization"
-
-
-@pytest.fixture(scope="session")
-def postgres_server() -> Iterator[postgres.Postgres]:
-    """One cluster for the run."""
-    server = postgres.Postgres()
-    try:
-        server.start()
-        yield server
-    finally:
-        server.stop()
-
-
-@pytest.fixture(params=ENGINES)
-def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
-    """An empty database of each engine."""
-    if request.param == "sqlite":
-        return f"sqlite:///{tmp_path / 'archive.db'}"
-    server: postgres.Postgres = request.getfixturevalue("postgres_server")
-    return server.new_database()
 
 
 @pytest.fixture
