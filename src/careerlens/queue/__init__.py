@@ -1,1 +1,24 @@
-"""Producer and inspector of one BullMQ queue."""
+"""Producer and inspector of one BullMQ queue.
+
+```python
+async with Link("redis://localhost:6379") as link:
+    queue = Queue("resume-optimization", link)
+    job_id = await queue.add("resume-optimization", {"userId": "user-1"}, JobOptions(priority=1))
+    record, state = await queue.job_and_state(job_id)
+```
+"""
+
+from careerlens.queue.options import Backoff, JobOptions, Retention
+from careerlens.queue.producer import CancelOutcome, NewJob, Queue
+from careerlens.queue.record import JobRecord, QueueState
+
+__all__ = [
+    "Backoff",
+    "CancelOutcome",
+    "JobOptions",
+    "JobRecord",
+    "NewJob",
+    "Queue",
+    "QueueState",
+    "Retention",
+]

@@ -1,1 +1,34 @@
-"""BullMQ's protocol and nothing else: keys, scripts, packing, the connection, events."""
+"""BullMQ's protocol, and nothing else: keys, scripts, packing, connections, events.
+
+This is the only package that knows how the queue is written down. See `calls` for what can be
+asked of a queue, `link` for how it is sent, `events` for how a queue's history is read.
+"""
+
+from careerlens.wire.calls import QueueCalls
+from careerlens.wire.cancel import CANCELLED_CODE, CANCELLED_REASON, cancel_channel
+from careerlens.wire.errors import (
+    CommandRejectedError,
+    Refusal,
+    ScriptRefusedError,
+    WireError,
+)
+from careerlens.wire.keys import QueueKeys, is_safe_job_id
+from careerlens.wire.link import Link
+from careerlens.wire.scripts import BULLMQ_VERSION, Script, verify_scripts
+
+__all__ = [
+    "BULLMQ_VERSION",
+    "CANCELLED_CODE",
+    "CANCELLED_REASON",
+    "CommandRejectedError",
+    "Link",
+    "QueueCalls",
+    "QueueKeys",
+    "Refusal",
+    "Script",
+    "ScriptRefusedError",
+    "WireError",
+    "cancel_channel",
+    "is_safe_job_id",
+    "verify_scripts",
+]

@@ -1,0 +1,237 @@
+"""A queue as its producers and readers see it."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from enum import StrEnum
+from importlib.metadata import version
+from typing import Any, Literal
+from uuid import uuid4
+
+from careerlens.queue.options import MAX_DUE_MS, JobOptions
+from careerlens.queue.record import JobRecord, QueueState
+from careerlens.wire.calls import QueueCalls
+from careerlens.wire.cancel import CANCEL_MARK, ERROR_CODE
+from careerlens.wire.errors import Refusal, ScriptRefusedError
+from careerlens.wire.keys import QueueKeys, is_safe_job_id
+from careerlens.wire.link import Call, Link
+
+# Entries of a queue's event stream: ten minutes of absence at some forty jobs a second.
+EVENTS_KEPT = 100_000
+_COUNTED = ("active", "completed", "delayed", "failed", "paused", "prioritized", "wait")
+_LOG_LINES_KEPT = 1_000
+_OBLITERATED_PER_CALL = 1_000
+
+
+class CancelOutcome(StrEnum):
+    """What a cancellation led to."""
+
+    CANCELLED = "cancelled"
+    """The job did not run, and never will."""
+    REQUESTED = "requested"
+    """The job runs; its worker was told, and will end it."""
+    ALREADY_FINAL = "final"
+    """The job had completed or failed before."""
+    NOT_FOUND = "missing"
+    """There is no such job."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class NewJob:
+    """One job of `Queue.add_bulk`."""
+
+    name: str
+    data: Mapping[str, Any]
+    options: JobOptions = field(default_factory=JobOptions)
+
+
+class Queue:
+    """Adds jobs to one queue, reads them and changes them.
+
+    The link is the caller's: one link serves many queues, and closing it is not done here.
+    Every method raises `ServiceUnavailableError` when the server cannot be reached, and
+    `OutcomeUnknownError` when it may have acted: adding again under the same `job_id` is safe,
+    since an id that exists is never added twice.
+    """
+
+    def __init__(self, name: str, link: Link, *, prefix: str = "bull") -> None:
+        self.name = name
+        self.keys = QueueKeys(name, prefix)
+        self._link = link
+        self._calls = QueueCalls(self.keys)
+
+    async def open(self) -> None:
+        """Tell the queue how much history to keep and who we are. Harmless to repeat."""
+        ours = f"careerlens:{version('careerlens-jobs')}"
+        await self._link.call(
+            "HSET", self.keys.meta, "opts.maxLenEvents", EVENTS_KEPT, "version", ours
+        )
+
+    # Adding
+
+    async def add(
+        self, name: str, data: Mapping[str, Any], options: JobOptions | None = None
+    ) -> str:
+        """Add a job and return its id; with a `job_id` that exists nothing changes.
+
+        Raises `ValueError` for an id that would damage the queue, a due time past 2039, or
+        data that is not strict JSON.
+        """
+        call = self._adding(NewJob(name=name, data=data, options=options or JobOptions()))
+        return self._added(await self._link.run(*call), call)
+
+    async def add_bulk(self, jobs: Sequence[NewJob]) -> list[str]:
+        """Add many jobs in one round trip; each stands or falls on its own, as by `add`."""
+        calls = [self._adding(job) for job in jobs]
+        replies = await self._link.run_many(calls)
+        return [self._added(reply, call) for reply, call in zip(replies, calls, strict=True)]
+
+    def _adding(self, job: NewJob) -> Call:
+        job_id = job.options.job_id
+        if job_id is not None and not is_safe_job_id(job_id):
+            raise ValueError(f"a job cannot have the id {job_id!r}: it would damage its queue")
+        now_ms = _now_ms()
+        if now_ms + job.options.delay_ms > MAX_DUE_MS:
+            raise ValueError(f"delay_ms={job.options.delay_ms} is too far in the future")
+        data = json.dumps(job.data, separators=(",", ":"), allow_nan=False)
+        return self._calls.add(job_id or "", job.name, data, job.options.to_wire(), now_ms)
+
+    def _added(self, reply: Any, call: Call) -> str:
+        if isinstance(reply, int) and reply < 0:
+            raise ScriptRefusedError(call[0].name, Refusal(reply), "")
+        return _text(reply)
+
+    # Reading
+
+    async def job(self, job_id: str) -> JobRecord | None:
+        """The job as stored, or None."""
+        return (await self.jobs([job_id]))[0]
+
+    async def jobs(self, job_ids: Sequence[str]) -> list[JobRecord | None]:
+        """Many jobs in one round trip, in the order asked; None where there is none."""
+        replies = await self._link.call_many([("HGETALL", self.keys.job(id_)) for id_ in job_ids])
+        return [
+            JobRecord.from_fields(job_id, flat) if flat else None
+            for job_id, flat in zip(job_ids, replies, strict=True)
+        ]
+
+    async def state(self, job_id: str) -> QueueState:
+        """Where the job is; `unknown` when the queue does not know it."""
+        return QueueState(_text(await self._link.run(*self._calls.state(job_id))))
+
+    async def job_and_state(self, job_id: str) -> tuple[JobRecord | None, QueueState]:
+        """The job and where it is, read at one moment."""
+        return (await self.jobs_and_states([job_id]))[0]
+
+    async def jobs_and_states(
+        self, job_ids: Sequence[str]
+    ) -> list[tuple[JobRecord | None, QueueState]]:
+        """As `job_and_state` for many jobs in one round trip, in the order asked."""
+        replies = await self._link.run_many([self._calls.snapshot(id_) for id_ in job_ids])
+        return [
+            (JobRecord.from_fields(job_id, flat) if flat else None, QueueState(_text(state)))
+            for job_id, (state, flat) in zip(job_ids, replies, strict=True)
+        ]
+
+    async def counts(self) -> dict[str, int]:
+        """How many jobs are in each state, by the names of `QueueState`."""
+        states = (*_COUNTED, "waiting-children")
+        found = await self._link.run(*self._calls.counts(states))
+        names = ("waiting" if state == "wait" else state for state in states)
+        return dict(zip(names, map(int, found), strict=True))
+
+    async def is_paused(self) -> bool:
+        """Whether workers are told to take nothing."""
+        return bool(await self._link.call("HEXISTS", self.keys.meta, "paused"))
+
+    async def logs(self, job_id: str, *, limit: int = _LOG_LINES_KEPT) -> list[str]:
+        """The last lines of a job's log, oldest first."""
+        lines = await self._link.call("LRANGE", self.keys.logs(job_id), -limit, -1)
+        return [_text(line) for line in lines]
+
+    # Changing
+
+    async def cancel(self, job_id: str) -> CancelOutcome:
+        """Cancel a job in whatever state it is; the server decides a race with its worker."""
+        token = f"cancel:{uuid4().hex}"
+        reply = await self._link.run(*self._calls.cancel(job_id, _now_ms(), token))
+        return CancelOutcome(_text(reply))
+
+    async def update_progress(self, job_id: str, value: Any) -> bool:
+        """Store and announce progress; False when there is no such job."""
+        text = json.dumps(value, separators=(",", ":"), allow_nan=False)
+        return int(await self._link.run(*self._calls.progress(job_id, text))) == 0
+
+    async def log(self, job_id: str, line: str) -> bool:
+        """Append a line to the job's log; False when there is no such job."""
+        call = self._calls.log(job_id, line, _LOG_LINES_KEPT)
+        return int(await self._link.run(*call)) >= 0
+
+    async def retry(
+        self, job_id: str, state: Literal["failed", "completed"] = "failed", *, reset: bool = True
+    ) -> None:
+        """Put a finished job back in line; `reset` lets it begin at attempt one.
+
+        Raises `ScriptRefusedError` when it is not in that state.
+        """
+        record = await self.job(job_id)
+        lifo = bool(record and record.opts.get("lifo"))
+        # A mark of an earlier cancellation would end the new run at once.
+        await self._link.call("HDEL", self.keys.job(job_id), CANCEL_MARK, ERROR_CODE)
+        call = self._calls.reprocess(job_id, state, lifo=lifo, reset=reset)
+        self._refuse(await self._link.run(*call), call, job_id)
+
+    async def remove(self, job_id: str) -> bool:
+        """Remove a job and all its traces; False while a worker runs it."""
+        call = self._calls.remove(job_id)
+        return self._refuse(await self._link.run(*call), call, job_id) == 1
+
+    async def pause(self) -> None:
+        """Let workers take nothing more; running jobs go on."""
+        await self._link.run(*self._calls.pause(paused=True))
+
+    async def resume(self) -> None:
+        """Let workers take jobs again."""
+        while int(await self._link.run(*self._calls.pause(paused=False))) > 0:
+            pass  # jobs that BullMQ 5 had set aside are moved back some thousand at a time
+
+    async def clean(
+        self, state: QueueState, *, older_than_ms: int = 0, limit: int = 1_000
+    ) -> list[str]:
+        """Remove up to `limit` jobs of a state that ended (or were made) so long ago."""
+        suffix = "wait" if state is QueueState.WAITING else state.value
+        removed = await self._link.run(*self._calls.clean(suffix, _now_ms() - older_than_ms, limit))
+        return [_text(job_id) for job_id in removed]
+
+    async def drain(self, *, delayed: bool = False) -> None:
+        """Remove everything that waits; nothing is announced for the single jobs."""
+        await self._link.run(*self._calls.drain(delayed=delayed))
+
+    async def obliterate(self, *, force: bool = False) -> None:
+        """Destroy the queue with all its jobs. Raises `ValueError` while jobs run.
+
+        `force` destroys it even then.
+        """
+        await self.pause()
+        call = self._calls.obliterate(_OBLITERATED_PER_CALL, force=force)
+        while (left := int(await self._link.run(*call))) > 0:
+            pass
+        if left < 0:
+            raise ValueError(f"queue {self.name!r} still runs jobs; pass force=True to destroy it")
+
+    def _refuse(self, reply: Any, call: Call, job_id: str) -> int:
+        code = int(reply)
+        if code < 0:
+            raise ScriptRefusedError(call[0].name, Refusal(code), job_id)
+        return code
+
+
+def _now_ms() -> int:
+    return time.time_ns() // 1_000_000
+
+
+def _text(value: Any) -> str:
+    return value.decode() if isinstance(value, bytes) else str(value)

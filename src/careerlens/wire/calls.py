@@ -1,0 +1,294 @@
+"""Every call of the protocol on one queue: which script, which keys in which order, what packed.
+
+Written against BullMQ 3.4.4 (Python) and 6.x (Node); `scripts` pins the files. Times are epoch
+milliseconds of the caller's clock, as the protocol wants them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Literal
+
+import msgpack
+
+from careerlens.wire.cancel import CANCELLED_CODE, CANCELLED_REASON, ERROR_CODE, cancel_channel
+from careerlens.wire.connection import Arg
+from careerlens.wire.keys import QueueKeys
+from careerlens.wire.link import Call
+from careerlens.wire.scripts import bullmq_script, own_script
+
+Fields = Mapping[str, str | int]
+
+# BullMQ stores these options under short names (its `optsEncodeMap`).
+_SHORT_OPTIONS = {
+    "failParentOnFailure": "fpof",
+    "continueParentOnFailure": "cpof",
+    "ignoreDependencyOnFailure": "idof",
+    "removeDependencyOnFailure": "rdof",
+    "keepLogs": "kl",
+    "deduplication": "de",
+}
+
+
+# The order in which scripts that may take a job want the queue's keys.
+_FETCHING = "wait active prioritized events stalled limiter delayed paused meta pc"
+_STATES = "completed failed delayed active wait paused waiting-children prioritized"
+
+
+class QueueCalls:
+    """Builds the calls of one queue; nothing is sent here."""
+
+    def __init__(self, keys: QueueKeys) -> None:
+        self.keys = keys
+        self._base = keys.base.encode()
+        self._to_take = self._named(_FETCHING + " marker")
+        self._to_finish = {
+            target: (self._named(_FETCHING + f" {target}"), self._named(f"metrics:{target} marker"))
+            for target in ("completed", "failed")
+        }
+        self._states = self._named(_STATES)
+
+    def _named(self, suffixes: str, job_id: str = "") -> tuple[bytes, ...]:
+        """Keys by their suffixes; `*` stands for the job's own key, `*:x` for one beside it."""
+        base, job = self._base, job_id.encode()
+        return tuple(base + suffix.encode().replace(b"*", job) for suffix in suffixes.split())
+
+    # Producing
+
+    def add(
+        self, job_id: str, name: str, data: str, options: Mapping[str, Any], timestamp_ms: int
+    ) -> Call:
+        """Store a job: delayed, prioritised or plain, as its options say.
+
+        `data` is JSON text, `job_id` may be empty for a number of the queue's own. The reply
+        is the id, also of a job that exists already, or a negative refusal.
+        """
+        stored = {_SHORT_OPTIONS.get(key, key): value for key, value in options.items()}
+        head = [self.keys.base, job_id, name, timestamp_ms, None, None, None, None, None]
+        args = (_pack(head), data, _pack(stored), timestamp_ms)
+        if options.get("delay"):
+            keys = self._named("marker meta id delayed completed events")
+            return bullmq_script("addDelayedJob"), keys, args
+        if options.get("priority"):
+            keys = self._named("marker meta id prioritized delayed completed active events pc")
+            return bullmq_script("addPrioritizedJob"), keys, args
+        keys = self._named("wait paused meta id completed delayed active events marker")
+        return bullmq_script("addStandardJob"), keys, args
+
+    def cancel(self, job_id: str, timestamp_ms: int, token: str) -> Call:
+        """Cancel in any state (`lua/cancel.lua`); the reply names what it led to."""
+        own = " failed * metrics:failed marker completed waiting-children"
+        return (
+            own_script("cancel"),
+            self._named(_FETCHING + own, job_id),
+            (
+                job_id,
+                timestamp_ms,
+                CANCELLED_REASON,
+                self._base,
+                token,
+                cancel_channel(self.keys.queue),
+                _pack([ERROR_CODE, CANCELLED_CODE]),
+            ),
+        )
+
+    def remove(self, job_id: str, *, children: bool = True) -> Call:
+        """Remove a job and its data: 1 done, 0 locked, negative refused."""
+        args = (job_id, int(children), self._base)
+        return bullmq_script("removeJob"), self._named("* repeat", job_id), args
+
+    def reprocess(
+        self, job_id: str, state: Literal["failed", "completed"], *, lifo: bool, reset: bool
+    ) -> Call:
+        """Put a finished job back in line: 1 done, negative refused."""
+        keys = self._named(f"* events {state} wait meta active marker prioritized pc", job_id)
+        field = "failedReason" if state == "failed" else "returnvalue"
+        flag = int(reset)
+        args = (job_id, "RPUSH" if lifo else "LPUSH", field, state, flag, flag)
+        return bullmq_script("reprocessJob"), keys, args
+
+    def pause(self, *, paused: bool) -> Call:
+        """Pause or resume; the reply is how many legacy paused jobs are still to be moved."""
+        lists = "wait paused" if paused else "paused wait"
+        keys = self._named(f"{lists} meta prioritized events delayed marker")
+        return bullmq_script("pause"), keys, ("paused" if paused else "resumed",)
+
+    def clean(self, state: str, before_ms: int, limit: int) -> Call:
+        """Remove jobs of a state that are older than a moment; the reply lists their ids."""
+        keys = self._named(f"{state} events repeat")
+        return bullmq_script("cleanJobsInSet"), keys, (self._base, before_ms, limit, state)
+
+    def drain(self, *, delayed: bool) -> Call:
+        """Remove everything that waits."""
+        keys = self._named("wait paused delayed prioritized repeat")
+        return bullmq_script("drain"), keys, (self._base, int(delayed))
+
+    def obliterate(self, count: int, *, force: bool) -> Call:
+        """Destroy a paused queue, `count` jobs at a time: 1 more to do, 0 done, negative no."""
+        keys = (*self._named("meta"), self._base)
+        return bullmq_script("obliterate"), keys, (count, "force" if force else "")
+
+    # Reading
+
+    def state(self, job_id: str) -> Call:
+        """The name of the state a job is in, or `unknown`."""
+        return bullmq_script("getStateV2"), self._states, (job_id,)
+
+    def snapshot(self, job_id: str) -> Call:
+        """State and hash at one moment (`lua/snapshot.lua`)."""
+        keys = (*self._states, *self._named("*", job_id))
+        return own_script("snapshot"), keys, (job_id,)
+
+    def counts(self, states: Sequence[str]) -> Call:
+        """How many jobs each state holds."""
+        return bullmq_script("getCounts"), (self._base,), states
+
+    # Working
+
+    def take(self, timestamp_ms: int, packed_options: bytes) -> Call:
+        """Take the next job. `packed_options` is `fetch_options`. See `Taken.read`."""
+        args = (self._base, timestamp_ms, packed_options)
+        return bullmq_script("moveToActive"), self._to_take, args
+
+    def finish(
+        self,
+        job_id: str,
+        timestamp_ms: int,
+        target: Literal["completed", "failed"],
+        value: str,
+        packed_options: bytes,
+        fields: Fields,
+        *,
+        fetch_next: bool,
+    ) -> Call:
+        """End a running job, and take another in the same step where `fetch_next` says so.
+
+        `packed_options` is `finish_options`; the reply is 0, a refusal, or as of `take`.
+        """
+        before, after = self._to_finish[target]
+        keys = (*before, self._base + job_id.encode(), *after)
+        args: tuple[Arg, ...] = (
+            job_id,
+            timestamp_ms,
+            "returnvalue" if target == "completed" else "failedReason",
+            value,
+            target,
+            b"1" if fetch_next else b"",
+            self._base,
+            packed_options,
+        )
+        if fields:
+            args = (*args, _pack_fields(fields))
+        return bullmq_script("moveToFinished"), keys, args
+
+    def retry(
+        self, job_id: str, timestamp_ms: int, token: str, fields: Fields, *, lifo: bool
+    ) -> Call:
+        """Put a running job back in line for another attempt now."""
+        keys = self._named(
+            "active wait paused * meta events delayed prioritized pc marker stalled", job_id
+        )
+        args = (self._base, timestamp_ms, "RPUSH" if lifo else "LPUSH", job_id, token)
+        return bullmq_script("retryJob"), keys, (*args, _pack_fields(fields))
+
+    def delay(
+        self,
+        job_id: str,
+        timestamp_ms: int,
+        token: str,
+        delay_ms: int,
+        fields: Fields,
+        packed_options: bytes | None = None,
+    ) -> Call:
+        """Put a running job aside for another attempt in `delay_ms`.
+
+        With `packed_options` (`fetch_options`) another job is taken in the same step.
+        """
+        keys = self._named(
+            "marker active prioritized delayed * events meta stalled wait limiter pc", job_id
+        )
+        args: tuple[Arg, ...] = (self._base, timestamp_ms, job_id, token, delay_ms, 0)
+        args = (*args, _pack_fields(fields))
+        args = (*args, 1, packed_options) if packed_options is not None else (*args, 0)
+        return bullmq_script("moveToDelayed"), keys, args
+
+    def hand_back(self, job_id: str, token: str) -> Call:
+        """Give a taken job back to the front of the line; it counts as no attempt."""
+        keys = self._named("active wait stalled paused meta limiter prioritized marker events")
+        args = (job_id, token, self.keys.job(job_id))
+        return bullmq_script("moveJobFromActiveToWait"), keys, args
+
+    def extend_locks(self, held: Mapping[str, str], lock_duration_ms: int) -> Call:
+        """Renew the locks of `held` (id to token); the reply lists ids that are lost."""
+        args = (self._base, _pack(list(held.values())), _pack(list(held)), lock_duration_ms)
+        return bullmq_script("extendLocks"), self._named("stalled"), args
+
+    def rescue_stalled(self, timestamp_ms: int, interval_ms: int, max_stalled: int) -> Call:
+        """Put jobs whose worker vanished back in line; the reply lists their ids."""
+        keys = self._named("stalled wait active stalled-check meta paused marker events repeat")
+        args = (max_stalled, self._base, timestamp_ms, interval_ms)
+        return bullmq_script("moveStalledJobsToWait"), keys, args
+
+    def progress(self, job_id: str, value: str) -> Call:
+        """Store and announce progress (JSON text): 0 done, -1 no such job."""
+        keys = self._named("* events meta", job_id)
+        return bullmq_script("updateProgress"), keys, (job_id, value)
+
+    def log(self, job_id: str, line: str, keep: int) -> Call:
+        """Append a line to a job's log and keep the last `keep`: -1 no such job."""
+        keys = self._named("* *:logs", job_id)
+        return bullmq_script("addLog"), keys, (job_id, line, keep)
+
+
+def fetch_options(
+    token: str, lock_duration_ms: int, limiter: tuple[int, int] | None, worker_name: str | None
+) -> bytes:
+    """What a take is done with. `limiter` is at most so many jobs in so many milliseconds."""
+    return _pack(_fetch_options(token, lock_duration_ms, limiter, worker_name))
+
+
+def finish_options(
+    token: str,
+    lock_duration_ms: int,
+    limiter: tuple[int, int] | None,
+    worker_name: str | None,
+    *,
+    keep: Mapping[str, int],
+    attempts: int,
+    stored: Mapping[str, Any],
+) -> bytes:
+    """What a finish is done with: retention, attempts allowed, the job's stored options."""
+    options = _fetch_options(token, lock_duration_ms, limiter, worker_name)
+    options.update(keepJobs=dict(keep), attempts=attempts, maxMetricsSize="")
+    for short in ("fpof", "cpof", "idof", "rdof"):
+        options[short] = bool(stored.get(short, False))
+    return _pack(options)
+
+
+def retention(remove: object) -> Mapping[str, int]:
+    """`removeOnComplete` or `removeOnFail` as the scripts want it (job.py `getKeepJobs`)."""
+    if isinstance(remove, bool) or remove is None:
+        return {"count": 0 if remove else -1}
+    if isinstance(remove, Mapping):
+        return {key: int(value) for key, value in remove.items() if isinstance(value, int | float)}
+    return {"count": int(remove)} if isinstance(remove, int | float) else {"count": -1}
+
+
+def _fetch_options(
+    token: str, lock_duration_ms: int, limiter: tuple[int, int] | None, worker_name: str | None
+) -> dict[str, Any]:
+    options: dict[str, Any] = {"token": token, "lockDuration": lock_duration_ms}
+    if limiter is not None:
+        options["limiter"] = {"max": limiter[0], "duration": limiter[1]}
+    if worker_name is not None:
+        options["name"] = worker_name
+    return options
+
+
+def _pack_fields(fields: Fields) -> bytes:
+    return _pack([part for item in fields.items() for part in item]) if fields else b""
+
+
+def _pack(value: Any) -> bytes:
+    packed: bytes = msgpack.packb(value, use_bin_type=True)
+    return packed

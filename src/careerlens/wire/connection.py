@@ -1,0 +1,139 @@
+"""One connection to the server: bytes out, replies matched first in, first out.
+
+A waiter that is cancelled leaves its place in the line, so the reply it no longer wants is
+thrown away and never reaches the next caller.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import Callable, Sequence
+from typing import Any, TypeAlias
+
+import hiredis
+
+from careerlens.foundation.errors import OutcomeUnknownError
+
+Arg: TypeAlias = bytes | str | int | float
+
+_MORE = object()
+_SERVICE = "redis"
+
+
+class Connection(asyncio.Protocol):
+    """Sends encoded commands and resolves one future per reply.
+
+    `on_push` takes messages of subscribed channels, which answer no command. An error reply
+    resolves its future with a `hiredis.ReplyError` as the value; losing the connection raises
+    `OutcomeUnknownError` from every future still open, and then calls `on_lost` once.
+    """
+
+    def __init__(
+        self,
+        on_lost: Callable[[Connection], None] | None = None,
+        on_push: Callable[[list[Any]], None] | None = None,
+    ) -> None:
+        self._loop = asyncio.get_running_loop()
+        self._on_lost = on_lost
+        self._on_push = on_push
+        self._reader = hiredis.Reader(notEnoughData=_MORE)
+        self._waiting: deque[asyncio.Future[Any]] = deque()
+        self._transport: asyncio.Transport | None = None
+        self._drained = asyncio.Event()
+        self._drained.set()
+        self.has_room = True
+        self._heard_at = self._loop.time()
+        self._why_lost = "the connection was closed"
+
+    @property
+    def is_open(self) -> bool:
+        """Whether commands can be sent now."""
+        return self._transport is not None and not self._transport.is_closing()
+
+    @property
+    def silent_for(self) -> float:
+        """Seconds since the server last answered while a reply is due; 0.0 when none is."""
+        return self._loop.time() - self._heard_at if self._waiting else 0.0
+
+    def send(self, payload: bytes) -> asyncio.Future[Any]:
+        """Write one encoded command; the future is its reply. The connection must be open."""
+        assert self._transport is not None, "send() needs an open connection"
+        if not self._waiting:
+            self._heard_at = self._loop.time()
+        reply = self._loop.create_future()
+        self._waiting.append(reply)
+        self._transport.write(payload)
+        return reply
+
+    def send_all(self, payloads: list[bytes]) -> list[asyncio.Future[Any]]:
+        """Write several commands back to back, so that no other caller's come between."""
+        assert self._transport is not None, "send_all() needs an open connection"
+        if not self._waiting:
+            self._heard_at = self._loop.time()
+        replies = [self._loop.create_future() for _ in payloads]
+        self._waiting.extend(replies)
+        self._transport.write(b"".join(payloads))
+        return replies
+
+    async def drained(self) -> None:
+        """Wait while the server reads more slowly than we write."""
+        await self._drained.wait()
+
+    def abort(self, why: str) -> None:
+        """Cut the connection now. `why` is told to whoever waits for a reply."""
+        self._why_lost = why
+        if self._transport is not None:
+            self._transport.abort()
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Called by the loop once connected."""
+        assert isinstance(transport, asyncio.Transport)
+        self._transport = transport
+
+    def data_received(self, data: bytes) -> None:
+        """Called by the loop with bytes from the server."""
+        self._heard_at = self._loop.time()
+        self._reader.feed(data)
+        try:
+            while (reply := self._reader.gets()) is not _MORE:
+                self._deliver(reply)
+        except (hiredis.ProtocolError, IndexError) as error:
+            self.abort(f"the server sent something that is not a reply: {error}")
+
+    def _deliver(self, reply: Any) -> None:
+        if self._on_push is not None and not self._waiting:
+            self._on_push(reply)
+            return
+        waiter = self._waiting.popleft()
+        if not waiter.done():
+            waiter.set_result(reply)
+
+    def pause_writing(self) -> None:
+        """Called by the loop when its write buffer is full."""
+        self.has_room = False
+        self._drained.clear()
+
+    def resume_writing(self) -> None:
+        """Called by the loop when its write buffer has room again."""
+        self.has_room = True
+        self._drained.set()
+
+    def connection_lost(self, error: Exception | None) -> None:
+        """Called by the loop when the connection ended, for whatever reason."""
+        self._transport = None
+        self._drained.set()
+        waiting, self._waiting = self._waiting, deque()
+        why = f"{self._why_lost} ({error})" if error else self._why_lost
+        for waiter in waiting:
+            if not waiter.done():
+                waiter.set_exception(OutcomeUnknownError(_SERVICE, why))
+                waiter.exception()  # whoever stopped waiting must not cause a warning
+        if self._on_lost is not None:
+            self._on_lost(self)
+
+
+def encode(args: Sequence[Arg]) -> bytes:
+    """One command as it goes over the wire."""
+    packed: bytes = hiredis.pack_command(tuple(args))  # type: ignore[arg-type]
+    return packed

@@ -1,0 +1,81 @@
+"""The keys of one queue, as BullMQ names them: `{prefix}:{queue}:{suffix}`.
+
+Job keys and the queue's own keys share one namespace, so an id that equals a suffix would
+overwrite the queue itself: `is_safe_job_id` guards every id that did not come from the server.
+"""
+
+from __future__ import annotations
+
+import re
+
+_OWN_SUFFIXES = frozenset(
+    "wait active paused prioritized delayed completed failed waiting-children stalled id pc meta"  # noqa: SIM905
+    " marker stalled-check events limiter repeat de dn metrics priority delay lock logs".split()
+)
+_OWN_PREFIXES = ("repeat:", "de:", "dn:", "metrics:", "0:")
+_JOB_SUFFIXES = (":lock", ":logs", ":dependencies", ":processed", ":failed", ":unsuccessful")
+_INTEGER = re.compile(r"[+-]?[0-9]+")
+_MAX_JOB_ID_LENGTH = 2_048
+
+
+def is_safe_job_id(job_id: str) -> bool:
+    """Whether a job may carry this id without touching the queue's own keys or its counter."""
+    return (
+        0 < len(job_id) <= _MAX_JOB_ID_LENGTH
+        and job_id.isprintable()
+        and job_id not in _OWN_SUFFIXES
+        and not job_id.startswith(_OWN_PREFIXES)
+        and not job_id.endswith(_JOB_SUFFIXES)
+        and not _INTEGER.fullmatch(job_id)
+    )
+
+
+class QueueKeys:
+    """Names every key of one queue.
+
+    Raises `ValueError` for a queue name that is empty or holds `:` or braces, which would let
+    two queues share keys.
+    """
+
+    def __init__(self, queue: str, prefix: str = "bull") -> None:
+        if not queue or not queue.isprintable() or any(mark in queue for mark in ":{}"):
+            raise ValueError(f"not a queue name: {queue!r}")
+        self.queue = queue
+        self.prefix = prefix
+        self.base = f"{prefix}:{queue}:"
+        self.wait = f"{self.base}wait"
+        self.active = f"{self.base}active"
+        self.paused = f"{self.base}paused"
+        self.prioritized = f"{self.base}prioritized"
+        self.delayed = f"{self.base}delayed"
+        self.completed = f"{self.base}completed"
+        self.failed = f"{self.base}failed"
+        self.waiting_children = f"{self.base}waiting-children"
+        self.stalled = f"{self.base}stalled"
+        self.stalled_check = f"{self.base}stalled-check"
+        self.sequence = f"{self.base}id"
+        self.pc = f"{self.base}pc"
+        self.meta = f"{self.base}meta"
+        self.marker = f"{self.base}marker"
+        self.events = f"{self.base}events"
+        self.limiter = f"{self.base}limiter"
+        self.repeat = f"{self.base}repeat"
+
+    def job(self, job_id: str) -> str:
+        """The hash of a job."""
+        return self.base + job_id
+
+    def lock(self, job_id: str) -> str:
+        """The lock of a job, whose value is the token of the take that holds it."""
+        return f"{self.base}{job_id}:lock"
+
+    def logs(self, job_id: str) -> str:
+        """The list of a job's log lines."""
+        return f"{self.base}{job_id}:logs"
+
+    def metrics(self, target: str) -> str:
+        """The metrics hash of `completed` or `failed`."""
+        return f"{self.base}metrics:{target}"
+
+    def __repr__(self) -> str:
+        return f"QueueKeys({self.queue!r}, prefix={self.prefix!r})"

@@ -1,0 +1,247 @@
+"""A link to the server that keeps itself alive and carries many calls at once.
+
+      call ──▶ encode ──▶ connection ──▶ server
+                │ none now                  │
+                ▼                           ▼
+        wait for reconnection        reply, or the connection is cut:
+        (nothing was sent)           OutcomeUnknownError, never repeated here
+
+Only the caller knows whether a call may be repeated, so a link never repeats one that was sent.
+A call that blocks on the server (BZPOPMIN, XREAD) holds up everything behind it: give it a link
+of its own, with a `timeout_s` above its block time.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections.abc import Sequence
+from typing import Any, TypeAlias
+
+import hiredis
+
+from careerlens.foundation.errors import ConfigurationError, ServiceUnavailableError
+from careerlens.wire.address import Address
+from careerlens.wire.connection import Arg, Connection, encode
+from careerlens.wire.errors import CommandRejectedError
+from careerlens.wire.scripts import Script
+
+Call: TypeAlias = tuple[Script, Sequence[Arg], Sequence[Arg]]
+
+_SERVICE = "redis"
+_FIRST_PAUSE_S = 0.05
+_LONGEST_PAUSE_S = 1.0
+_WATCHES_PER_TIMEOUT = 4
+# Answers that mean "not now": the server did not run the command, and may later.
+_NOT_NOW = (
+    "LOADING",
+    "READONLY",
+    "MASTERDOWN",
+    "BUSY ",
+    "OOM",
+    "CLUSTERDOWN",
+    "TRYAGAIN",
+    "MISCONF",
+)
+
+
+class Link:
+    """A pipelined connection that reconnects by itself. Replies come as bytes.
+
+    `timeout_s` bounds two things: how long a call waits for a connection before
+    `ServiceUnavailableError`, and how long the server may stay silent while replies are due
+    before the connection is given up, which raises `OutcomeUnknownError` from those calls.
+    `name` is what CLIENT LIST shows.
+    """
+
+    def __init__(self, url: str, *, name: str = "careerlens", timeout_s: float = 5.0) -> None:
+        try:
+            self._address = Address.parse(url)
+        except ValueError as error:
+            raise ConfigurationError("REDIS_URL", f"{error}.", "Use redis://host:port.") from None
+        self._name = name.replace(" ", "-")
+        self._timeout_s = timeout_s
+        self._connection: Connection | None = None
+        self._connected = asyncio.Event()
+        self._keeper: asyncio.Task[None] | None = None
+        self._closed = False
+        self._last_problem = "not connected yet"
+
+    @property
+    def is_connected(self) -> bool:
+        """Whether a call made now would be sent at once."""
+        return self._connection is not None
+
+    async def connect(self) -> None:
+        """Connect, waiting at most the link's timeout. Connecting again is harmless.
+
+        Raises `ServiceUnavailableError` when the server cannot be reached in time; the link
+        goes on trying.
+        """
+        self._keep_connected()
+        await self._wait_for_connection()
+
+    async def call(self, *args: Arg) -> Any:
+        """Run one command and return its reply.
+
+        Raises `ServiceUnavailableError` when nothing was done, `OutcomeUnknownError` when the
+        command was sent and its reply lost, `CommandRejectedError` when the server refused it.
+        """
+        reply = await self._send(encode(args))
+        return self._checked(reply) if isinstance(reply, hiredis.ReplyError) else reply
+
+    async def run(self, script: Script, keys: Sequence[Arg], args: Sequence[Arg]) -> Any:
+        """Run a script by its digest, handing its text over where the server has lost it.
+
+        Raises as `call` does.
+        """
+        reply = await self._send(_evaluate(b"EVALSHA", script.sha, keys, args))
+        if not isinstance(reply, hiredis.ReplyError):
+            return reply
+        if str(reply).startswith("NOSCRIPT"):
+            reply = await self._send(_evaluate(b"EVAL", script.source, keys, args))
+        return self._checked(reply)
+
+    async def call_many(self, commands: Sequence[Sequence[Arg]]) -> list[Any]:
+        """Run commands in one write, in order, with nobody else's between them.
+
+        Raises as `call` does for the first that failed, once all have been answered.
+        """
+        replies = await self._send_all([encode(args) for args in commands])
+        return [self._checked(reply) for reply in replies]
+
+    async def run_many(self, calls: Sequence[Call]) -> list[Any]:
+        """Run scripts in one write; the replies are in the order of the calls.
+
+        Raises as `call` does for the first that failed, once all have been answered.
+        """
+        payloads = [_evaluate(b"EVALSHA", call[0].sha, call[1], call[2]) for call in calls]
+        replies = await self._send_all(payloads)
+        for index, reply in enumerate(replies):
+            if isinstance(reply, hiredis.ReplyError) and str(reply).startswith("NOSCRIPT"):
+                script, keys, args = calls[index]
+                replies[index] = await self._send(_evaluate(b"EVAL", script.source, keys, args))
+        return [self._checked(reply) for reply in replies]
+
+    async def close(self) -> None:
+        """Close for good; calls still under way end with `OutcomeUnknownError`."""
+        self._closed = True
+        if self._connection is not None:
+            self._connection.abort("the link was closed")
+        keeper, self._keeper = self._keeper, None
+        if keeper is not None:
+            keeper.cancel()
+            await asyncio.gather(keeper, return_exceptions=True)
+
+    async def __aenter__(self) -> Link:
+        await self.connect()
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.close()
+
+    async def _send(self, payload: bytes) -> Any:
+        connection = self._connection
+        if connection is None:
+            connection = await self._wait_for_connection()
+        if not connection.has_room:
+            await connection.drained()
+            return await self._send(payload)
+        return await connection.send(payload)
+
+    async def _send_all(self, payloads: list[bytes]) -> list[Any]:
+        if not payloads:
+            return []
+        connection = self._connection or await self._wait_for_connection()
+        # Each is awaited although one may fail, so that no failure stays unheard.
+        outcomes = await asyncio.gather(*connection.send_all(payloads), return_exceptions=True)
+        for outcome in outcomes:
+            if isinstance(outcome, BaseException) and not isinstance(outcome, hiredis.ReplyError):
+                raise outcome
+        return list(outcomes)
+
+    def _checked(self, reply: Any) -> Any:
+        if not isinstance(reply, hiredis.ReplyError):
+            return reply
+        text = str(reply)
+        if text.partition(" ")[0] in _NOT_NOW:
+            if text.startswith("READONLY") and self._connection is not None:
+                # The primary moved: a new connection finds the new one.
+                self._connection.abort("the server became a replica")
+            raise ServiceUnavailableError(_SERVICE, text)
+        raise CommandRejectedError(text)
+
+    async def _wait_for_connection(self) -> Connection:
+        if self._closed:
+            raise ServiceUnavailableError(_SERVICE, "the link was closed")
+        self._keep_connected()
+        try:
+            async with asyncio.timeout(self._timeout_s):
+                while self._connection is None:
+                    await self._connected.wait()
+        except TimeoutError:
+            problem = f"no connection within {self._timeout_s:g} s: {self._last_problem}"
+            raise ServiceUnavailableError(_SERVICE, problem) from None
+        return self._connection
+
+    def _keep_connected(self) -> None:
+        if self._keeper is None and not self._closed:
+            self._keeper = asyncio.create_task(self._keep(), name=f"link {self._name}")
+
+    async def _keep(self) -> None:
+        pause = 0.0
+        while not self._closed:
+            await asyncio.sleep(pause * random.uniform(0.5, 1.0))  # noqa: S311 (jitter only)
+            lost = asyncio.Event()
+            connection = await self._try_to_connect(lost)
+            if connection is None:
+                pause = min(max(pause * 2, _FIRST_PAUSE_S), _LONGEST_PAUSE_S)
+                continue
+            pause = 0.0
+            self._connection = connection
+            self._connected.set()
+            await self._watch(connection, lost)
+            pause = _FIRST_PAUSE_S
+
+    async def _try_to_connect(self, lost: asyncio.Event) -> Connection | None:
+        def forget(connection: Connection) -> None:
+            lost.set()
+            if self._connection is connection:
+                self._connection = None
+                self._connected.clear()
+
+        connection: Connection | None = None
+        try:
+            async with asyncio.timeout(self._timeout_s):
+                connection = await self._address.open(lambda: Connection(forget))
+                await self._greet(connection)
+            ready, connection = connection, None
+            return ready
+        except (OSError, TimeoutError, ServiceUnavailableError, CommandRejectedError) as error:
+            self._last_problem = f"{self._address}: {str(error) or type(error).__name__}"
+            return None
+        finally:
+            if connection is not None:
+                connection.abort(self._last_problem)
+
+    async def _greet(self, connection: Connection) -> None:
+        commands = [*self._address.greeting, ("CLIENT", "SETNAME", self._name)]
+        replies = connection.send_all([encode(command) for command in commands])
+        for reply in await asyncio.gather(*replies):
+            # Some hosted servers refuse CLIENT; a wrong login is told by AUTH or SELECT.
+            if isinstance(reply, hiredis.ReplyError) and not str(reply).startswith("ERR unknown"):
+                raise CommandRejectedError(str(reply))
+
+    async def _watch(self, connection: Connection, lost: asyncio.Event) -> None:
+        """Return when the connection is lost; cut it when the server is silent for too long."""
+        while not lost.is_set():
+            try:
+                async with asyncio.timeout(self._timeout_s / _WATCHES_PER_TIMEOUT):
+                    await lost.wait()
+            except TimeoutError:
+                if connection.silent_for > self._timeout_s:
+                    connection.abort(f"no reply within {self._timeout_s:g} s")
+
+
+def _evaluate(how: bytes, what: bytes, keys: Sequence[Arg], args: Sequence[Arg]) -> bytes:
+    return encode((how, what, len(keys), *keys, *args))
