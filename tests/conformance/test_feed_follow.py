@@ -136,11 +136,11 @@ async def test_users_whose_ids_share_a_prefix_see_nothing_of_each_other(
 async def test_a_position_of_another_user_shows_only_own_entries(
     redis: Redis, redis_url: str
 ) -> None:
-    foreign = [await append(redis, "mallory", number) for number in range(5)][-1]
+    foreign = await redis.xadd(feed_key("mallory"), {UPDATE_FIELD: "{}"}, id="1700000000000-7")
     await append(redis, "ada", 7)
     await append(redis, "ada", 8)
     async with Feed(redis_url) as feed:
-        page = await feed.read("ada", foreign)
+        page = await feed.read("ada", str(foreign))
         assert [type(entry) for entry in page.entries] == [Resync]
         assert page.position == await feed.position("ada")
 
