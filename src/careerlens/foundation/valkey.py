@@ -10,18 +10,16 @@ import asyncio
 import json
 import os
 import signal
-import socket
 import subprocess
 from collections.abc import Callable
-from contextlib import closing
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from time import monotonic
 
 from careerlens.foundation.errors import ConfigurationError, ServiceUnavailableError
 from careerlens.foundation.filelock import FileLock
+from careerlens.foundation.ports import LOOPBACK, is_free
 
-LOOPBACK = "127.0.0.1"
 PREFERRED_PORT = 6379
 _FALLBACK_PORTS = range(6380, 6500)
 _READY_WITHIN_S = 60.0
@@ -185,19 +183,6 @@ def find_port() -> int:
     raise ServiceUnavailableError(
         "the embedded Valkey", f"no port from {PREFERRED_PORT} to {_FALLBACK_PORTS[-1]} is free."
     )
-
-
-def is_free(port: int, host: str = LOOPBACK) -> bool:
-    """Whether a server could listen on this port now."""
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    with closing(socket.socket(family, socket.SOCK_STREAM)) as probe:
-        # As servers do themselves: closed connections of a former server are no obstacle.
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind((host, port))
-        except OSError:
-            return False
-        return True
 
 
 async def answers(port: int, *, timeout: float = 2.0) -> bool:

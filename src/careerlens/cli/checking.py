@@ -1,0 +1,77 @@
+"""`careerlens doctor`: is everything as it must be, and what to do if not."""
+
+from __future__ import annotations
+
+import dataclasses
+import sys
+from typing import TYPE_CHECKING
+
+from rich.console import Console
+from rich.text import Text
+
+from careerlens.cli.exits import Exit
+from careerlens.cli.flags import Flag
+
+if TYPE_CHECKING:
+    from careerlens.cli.checks import Finding
+    from careerlens.foundation.settings import Settings
+
+_MARKS = {"ok": ("✓", "green"), "warning": ("!", "yellow"), "problem": ("✗", "red")}
+_NAME_WIDTH = 18
+
+
+def doctor(*, json: Flag = False) -> int:
+    """Check Redis, secrets, ports and the installation; say what to do about what is wrong.
+
+    Exit code 0 when nothing stands in the way (warnings may remain), 1 when something does.
+
+        careerlens doctor
+        REDIS_URL=redis://10.0.0.3:6379 careerlens doctor --json
+
+    Parameters
+    ----------
+    json:
+        Print the findings as JSON.
+    """
+    from careerlens.cli.looping import run_async
+    from careerlens.foundation.logging import configure_logging
+    from careerlens.foundation.settings import load_settings
+
+    settings = load_settings()
+    configure_logging("doctor", settings)
+    findings = run_async(_examine(settings, silently=json))
+    if json:
+        _print_json(findings)
+    problems = sum(finding.verdict == "problem" for finding in findings)
+    return Exit.FAILED if problems else Exit.DONE
+
+
+async def _examine(settings: Settings, *, silently: bool) -> list[Finding]:
+    from careerlens.cli.checks import examine
+
+    console = Console(highlight=False)
+    findings: list[Finding] = []
+    async for finding in examine(settings):
+        findings.append(finding)
+        if not silently:
+            _print(console, finding)
+    if not silently:
+        problems = sum(finding.verdict == "problem" for finding in findings)
+        verdict = f"{problems} to correct" if problems else "Ready to run: careerlens run"
+        console.print(Text(verdict, style="bold red" if problems else "bold green"))
+    return findings
+
+
+def _print(console: Console, finding: Finding) -> None:
+    mark, style = _MARKS[finding.verdict]
+    name = finding.check.ljust(_NAME_WIDTH)
+    console.print(Text.assemble((f"{mark} ", style), (name, "bold"), finding.found))
+    if finding.remedy:
+        console.print(Text.assemble(" " * (_NAME_WIDTH + 2), ("→ ", "cyan"), finding.remedy))
+
+
+def _print_json(findings: list[Finding]) -> None:
+    import json
+
+    document = [dataclasses.asdict(finding) for finding in findings]
+    sys.stdout.write(json.dumps(document, indent=2) + "\n")

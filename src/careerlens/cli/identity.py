@@ -1,0 +1,65 @@
+"""`careerlens token` and `careerlens version`."""
+
+from __future__ import annotations
+
+import platform
+import sys
+from importlib.metadata import version as version_of
+from typing import Annotated
+
+from cyclopts import Parameter
+
+from careerlens import __version__
+from careerlens.cli.exits import Exit
+from careerlens.cli.screen import CommandError
+
+
+def token(
+    *,
+    user: Annotated[str, Parameter(alias="-u")],
+    hours: Annotated[float, Parameter(alias="-H")] = 24.0,
+) -> int:
+    """Make a token that proves who is calling, and print it.
+
+    It is signed with JWT_SECRET; in development, without that variable, with the secret kept in
+    `.careerlens/`. Send it as `Authorization: Bearer …`, or to Socket.IO as `auth.token`.
+
+        careerlens token --user user-123
+        TOKEN=$(careerlens token --user user-123)
+        curl -H "Authorization: Bearer $TOKEN" http://localhost:3000/api/jobs
+
+    Parameters
+    ----------
+    user:
+        Whose token it is: the owner of the jobs it may create and see.
+    hours:
+        How long it is valid.
+    """
+    from careerlens.auth import is_valid_user_id, issue_token
+    from careerlens.foundation.settings import load_settings
+
+    if not is_valid_user_id(user):
+        raise CommandError(
+            f"{user!r} cannot be a user id.",
+            "Use 1 to 128 printable characters, without spaces at the ends.",
+            code=Exit.USAGE,
+        )
+    if not 0 < hours <= 24 * 366:
+        raise CommandError(
+            f"A token cannot be valid for {hours:g} hours.",
+            "Use more than 0 and at most 8784 (a year).",
+            code=Exit.USAGE,
+        )
+    sys.stdout.write(issue_token(load_settings(), user, hours=hours) + "\n")
+    return Exit.DONE
+
+
+def version() -> int:
+    """Say which versions are installed here, for a report or a question."""
+    lines = [
+        f"careerlens {__version__}",
+        f"python {platform.python_version()} on {platform.system()} {platform.machine()}",
+        *(f"{name} {version_of(name)}" for name in ("bullmq", "redis", "python-socketio")),
+    ]
+    sys.stdout.write("\n".join(lines) + "\n")
+    return Exit.DONE
