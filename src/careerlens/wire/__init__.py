@@ -12,6 +12,15 @@ from careerlens.wire.errors import (
     ScriptRefusedError,
     WireError,
 )
+from careerlens.wire.events import (
+    START,
+    EventReader,
+    Gap,
+    GapKind,
+    QueueEvent,
+    last_position,
+    stream_position,
+)
 from careerlens.wire.keys import QueueKeys, is_safe_job_id
 from careerlens.wire.link import Link
 from careerlens.wire.scripts import BULLMQ_VERSION, Script, verify_scripts
@@ -20,9 +29,14 @@ __all__ = [
     "BULLMQ_VERSION",
     "CANCELLED_CODE",
     "CANCELLED_REASON",
+    "START",
     "CommandRejectedError",
+    "EventReader",
+    "Gap",
+    "GapKind",
     "Link",
     "QueueCalls",
+    "QueueEvent",
     "QueueKeys",
     "Refusal",
     "Script",
@@ -30,5 +44,7 @@ __all__ = [
     "WireError",
     "cancel_channel",
     "is_safe_job_id",
+    "last_position",
+    "stream_position",
     "verify_scripts",
 ]

@@ -1,0 +1,200 @@
+"""Reads a queue's event stream from a position of the reader's own, and tells when it missed any.
+
+The stream is trimmed by the queue, and a server can lose its tail in a power cut, so a position
+is only good while the entry at it still exists:
+
+    the entry at the position exists            nothing was missed
+    it is gone, the stream goes on behind it    trimmed past us      Gap(TRIMMED)
+    the stream ends before it                   the server lost data Gap(REWOUND)
+
+Ids are compared as pairs of integers: as strings, `…-9` would come after `…-10`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections import deque
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any, TypeAlias
+
+from careerlens.foundation.errors import ServiceUnavailableError
+from careerlens.wire.keys import QueueKeys
+from careerlens.wire.link import Link
+
+START = "0-0"
+_BLOCK_S = 5.0
+_SILENCE_S = 15.0
+_BATCH = 500
+_PAUSE_S = 0.5
+
+
+@dataclass(frozen=True, slots=True)
+class QueueEvent:
+    """One entry of the stream. `fields` holds what the event carries besides name and job."""
+
+    id: str
+    name: str
+    job_id: str | None
+    fields: dict[str, str]
+
+    @property
+    def timestamp_ms(self) -> int:
+        """When it happened, by the server's clock, in epoch milliseconds."""
+        return stream_position(self.id)[0]
+
+
+class GapKind(StrEnum):
+    """Why entries are missing."""
+
+    TRIMMED = "trimmed"
+    REWOUND = "rewound"
+
+
+@dataclass(frozen=True, slots=True)
+class Gap:
+    """Entries between `after` and `resumed_at` may be missing: read the state of things again."""
+
+    kind: GapKind
+    after: str
+    resumed_at: str
+
+
+Item: TypeAlias = "list[QueueEvent] | Gap"
+
+
+def stream_position(entry_id: str) -> tuple[int, int]:
+    """A stream id as a comparable pair. Raises `ValueError` when it is none."""
+    milliseconds, _, sequence = entry_id.partition("-")
+    return int(milliseconds), int(sequence or 0)
+
+
+async def last_position(link: Link, keys: QueueKeys) -> str:
+    """The position of the newest entry: a reader that starts there sees only what comes after."""
+    newest = await link.call("XREVRANGE", keys.events, "+", "-", "COUNT", 1)
+    return str(newest[0][0].decode()) if newest else START
+
+
+class EventReader:
+    """An endless iterator over batches of events, and over gaps, from `position` on.
+
+    Yields a non-empty list of `QueueEvent` or a `Gap`. `position` moves on when the next item
+    is asked for, so an item that was not worked off is what a new reader from the stored
+    position sees again. Connection failures are waited out. `stalled` is true while the server
+    cannot be reached.
+
+    ```python
+    async with EventReader(url, QueueKeys("resume-optimization"), position=stored) as reader:
+        async for item in reader:
+            ...
+            store(reader.position_after(item))
+    ```
+    """
+
+    def __init__(self, url: str, keys: QueueKeys, position: str = START) -> None:
+        stream_position(position)
+        self.keys = keys
+        self.position = position
+        self.stalled = False
+        self._link = Link(url, name=f"careerlens:events:{keys.queue}", timeout_s=_SILENCE_S)
+        self._ready: deque[Item] = deque()
+        self._handed_out: Item | None = None
+        # Look before waiting, at the start and after a reconnection: a gap must not wait.
+        self._busy = True
+
+    def __aiter__(self) -> AsyncIterator[Item]:
+        return self
+
+    async def __anext__(self) -> Item:
+        if self._handed_out is not None:
+            self.position = self.position_after(self._handed_out)
+            self._handed_out = None
+        while not self._ready:
+            await self._read()
+        self._handed_out = self._ready.popleft()
+        return self._handed_out
+
+    async def __aenter__(self) -> EventReader:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.close()
+
+    async def close(self) -> None:
+        """Close the connection."""
+        await self._link.close()
+
+    @staticmethod
+    def position_after(item: Item) -> str:
+        """The position to store once `item` is worked off."""
+        return item.resumed_at if isinstance(item, Gap) else item[-1].id
+
+    async def _read(self) -> None:
+        try:
+            if not self._busy:
+                await self._wait_for_entries()
+            gap, events = await self._read_at_once()
+        except ServiceUnavailableError:
+            self.stalled = True
+            self._busy = True
+            await asyncio.sleep(random.uniform(_PAUSE_S / 2, _PAUSE_S))  # noqa: S311 (jitter)
+            return
+        self.stalled = False
+        self._busy = bool(events)
+        self._ready.extend(item for item in (gap, events) if item)
+
+    async def _wait_for_entries(self) -> None:
+        """Return when there is something after our position, or after a while."""
+        block = ("XREAD", "COUNT", 1, "BLOCK", int(_BLOCK_S * 1000), "STREAMS")
+        await self._link.call(*block, self.keys.events, self.position)
+
+    async def _read_at_once(self) -> tuple[Gap | None, list[QueueEvent]]:
+        """What stands after our position, and whether anything before it was missed.
+
+        Read in one transaction, so that a trim cannot fall between the look and the check.
+        """
+        stream, position = self.keys.events, self.position
+        *_, (at_position, following, info) = await self._link.call_many(
+            [
+                ("MULTI",),
+                ("XRANGE", stream, position, position),
+                ("XRANGE", stream, f"({position}", "+", "COUNT", _BATCH),
+                ("XINFO", "STREAM", stream),
+                ("EXEC",),
+            ]
+        )
+        events = [_event(entry) for entry in following]
+        if at_position:
+            return None, events
+        if isinstance(info, Exception):
+            # There is no stream: new, or lost with everything in it.
+            lost = position != START
+            return (Gap(GapKind.REWOUND, position, START) if lost else None), []
+        facts = dict(zip(info[::2], info[1::2], strict=True))
+        return self._gap(facts, events), events
+
+    def _gap(self, facts: dict[bytes, Any], events: list[QueueEvent]) -> Gap | None:
+        """What was missed, given that no entry stands at our position."""
+        position, last = self.position, facts[b"last-generated-id"].decode()
+        if position == START and facts.get(b"entries-added") == facts[b"length"]:
+            return None
+        if stream_position(last) <= stream_position(position):
+            rewound = stream_position(last) < stream_position(position)
+            return Gap(GapKind.REWOUND, position, last) if rewound else None
+        resumed_at = _just_before(events[0].id) if events else last
+        return Gap(GapKind.TRIMMED, position, resumed_at)
+
+
+def _just_before(entry_id: str) -> str:
+    milliseconds, sequence = stream_position(entry_id)
+    return f"{milliseconds}-{sequence - 1}" if sequence else f"{milliseconds - 1}-{2**63 - 1}"
+
+
+def _event(entry: Any) -> QueueEvent:
+    entry_id, flat = entry
+    texts = [part.decode(errors="replace") for part in flat]
+    fields = dict(zip(texts[::2], texts[1::2], strict=True))
+    name = fields.pop("event", "")
+    return QueueEvent(entry_id.decode(), name, fields.pop("jobId", None), fields)
