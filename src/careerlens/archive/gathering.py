@@ -1,0 +1,131 @@
+"""From a group of queue events to the rows that say where the jobs stand.
+
+An event only says which job to look at: the row is made from the job's hash and state, read at
+one moment, which may be later than the event and is then the truth sooner. Only for a job whose
+hash is gone already (its producer asked for that, or somebody removed it) does the event speak.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, replace
+from typing import Any, TypeAlias
+
+from careerlens.archive.records import ArchivedJob
+from careerlens.jobs.ids import parse_job_id
+from careerlens.jobs.model import JobStatus, JobStatusResponse
+from careerlens.jobs.owner import owner_of
+from careerlens.queue import JobRecord, QueueState
+from careerlens.wire.cancel import CANCELLED_CODE, CANCELLED_REASON
+from careerlens.wire.events import QueueEvent
+
+Snapshot: TypeAlias = Callable[[JobRecord, QueueState], JobStatusResponse]
+
+REMOVED_CODE = "removed"
+REMOVED_REASON = "The job was removed from its queue before it ended."
+
+_TELLING = frozenset(
+    {"added", "waiting", "delayed", "active", "waiting-children", "completed", "failed", "removed"}
+)
+_ENDINGS = frozenset({"completed", "failed", "removed"})
+_FINAL_STATES = frozenset({"completed", "failed"})
+
+
+@dataclass(frozen=True, slots=True)
+class JobNews:
+    """What a group of events says about one job: how it ended last, and whether it was reopened."""
+
+    job_id: str
+    ending: QueueEvent | None = None
+    reopened: bool = False
+
+
+def gather_news(events: Iterable[QueueEvent]) -> dict[str, JobNews]:
+    """The jobs that `events` tell something about. Progress changes no row and is left out."""
+    news: dict[str, JobNews] = {}
+    for event in events:
+        if event.job_id is None or event.name not in _TELLING:
+            continue
+        known = news.get(event.job_id, JobNews(event.job_id))
+        after_the_end = event.fields.get("prev") in _FINAL_STATES
+        if event.name == "removed" and after_the_end:
+            continue  # its outcome stands
+        if event.name in _ENDINGS:
+            known = replace(known, ending=event)
+        elif after_the_end:
+            known = replace(known, ending=None, reopened=True)
+        news[event.job_id] = known
+    return news
+
+
+def row_from_queue(
+    queue: str, record: JobRecord, state: QueueState, snapshot: Snapshot, *, reopened: bool = False
+) -> ArchivedJob:
+    """The row of a job that the queue still has."""
+    response = snapshot(record, state)
+    data: Any = record.data
+    return ArchivedJob.from_response(
+        response,
+        queue=queue,
+        owner=owner_of(record.id, data if isinstance(data, Mapping) else None),
+        finished_ms=record.finished_on_ms,
+        reopens=reopened,
+    )
+
+
+def row_from_ending(queue: str, news: JobNews, known: ArchivedJob | None) -> ArchivedJob | None:
+    """The row of a job that the queue has no more, from its last event.
+
+    `known` is its row so far. None when there is nothing to add to it, or when neither it nor
+    the job's id says whose job it was.
+    """
+    base = known or _from_id(queue, news.job_id)
+    if base is None or news.ending is None:
+        return None
+    ending = news.ending
+    if ending.name == "removed" and base.status.is_final:
+        return None
+    status, error, error_code, result = _outcome(ending)
+    return replace(
+        base,
+        status=status,
+        finished_ms=ending.timestamp_ms,
+        attempts_made=max(base.attempts_made, 0 if ending.name == "removed" else 1),
+        error=error,
+        error_code=error_code,
+        result=result,
+        reopens=news.reopened,
+    )
+
+
+def _outcome(ending: QueueEvent) -> tuple[JobStatus, str | None, str | None, Any]:
+    if ending.name == "completed":
+        return JobStatus.COMPLETED, None, None, _parse(ending.fields.get("returnvalue"))
+    if ending.name == "removed":
+        return JobStatus.CANCELLED, REMOVED_REASON, REMOVED_CODE, None
+    reason = ending.fields.get("failedReason") or "The job failed."
+    if reason == CANCELLED_REASON:
+        return JobStatus.CANCELLED, reason, CANCELLED_CODE, None
+    return JobStatus.FAILED, reason, None, None
+
+
+def _from_id(queue: str, job_id: str) -> ArchivedJob | None:
+    ours = parse_job_id(job_id)
+    if ours is None:
+        return None
+    return ArchivedJob(
+        queue=queue,
+        job_id=job_id,
+        created_ms=ours.created_at_ms,
+        owner=ours.user_id,
+        type=ours.job_type,
+        status=JobStatus.QUEUED,
+    )
+
+
+def _parse(text: str | None) -> Any:
+    try:
+        return None if text is None else json.loads(text)
+    except (ValueError, RecursionError):
+        return text
