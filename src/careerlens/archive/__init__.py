@@ -6,6 +6,7 @@ queue's event stream ──▶ Recorder ──▶ ArchiveStore (SQLite or Postgr
 """
 
 from careerlens.archive.records import ArchivedJob, HistoryPage
+from careerlens.archive.recorder import run_recorder
 from careerlens.archive.store import ArchiveStore
 
-__all__ = ["ArchiveStore", "ArchivedJob", "HistoryPage"]
+__all__ = ["ArchiveStore", "ArchivedJob", "HistoryPage", "run_recorder"]

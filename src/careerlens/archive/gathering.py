@@ -8,19 +8,18 @@ hash is gone already (its producer asked for that, or somebody removed it) does 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
-from typing import Any, TypeAlias
+from typing import Any
 
 from careerlens.archive.records import ArchivedJob
 from careerlens.jobs.ids import parse_job_id
-from careerlens.jobs.model import JobStatus, JobStatusResponse
+from careerlens.jobs.model import JobStatus
 from careerlens.jobs.owner import owner_of
+from careerlens.jobs.snapshot import snapshot
 from careerlens.queue import JobRecord, QueueState
-from careerlens.wire.cancel import CANCELLED_CODE, CANCELLED_REASON
+from careerlens.wire.cancel import CANCELLED_REASON
 from careerlens.wire.events import QueueEvent
-
-Snapshot: TypeAlias = Callable[[JobRecord, QueueState], JobStatusResponse]
 
 REMOVED_CODE = "removed"
 REMOVED_REASON = "The job was removed from its queue before it ended."
@@ -60,10 +59,10 @@ def gather_news(events: Iterable[QueueEvent]) -> dict[str, JobNews]:
 
 
 def row_from_queue(
-    queue: str, record: JobRecord, state: QueueState, snapshot: Snapshot, *, reopened: bool = False
+    queue: str, record: JobRecord, state: QueueState, *, reopened: bool = False
 ) -> ArchivedJob:
     """The row of a job that the queue still has."""
-    response = snapshot(record, state)
+    response = snapshot(record, state, queue=queue)
     data: Any = record.data
     return ArchivedJob.from_response(
         response,
@@ -106,7 +105,7 @@ def _outcome(ending: QueueEvent) -> tuple[JobStatus, str | None, str | None, Any
         return JobStatus.CANCELLED, REMOVED_REASON, REMOVED_CODE, None
     reason = ending.fields.get("failedReason") or "The job failed."
     if reason == CANCELLED_REASON:
-        return JobStatus.CANCELLED, reason, CANCELLED_CODE, None
+        return JobStatus.CANCELLED, None, None, None
     return JobStatus.FAILED, reason, None, None
 
 

@@ -25,7 +25,6 @@ from redis.exceptions import RedisError
 
 from careerlens.archive.gathering import (
     JobNews,
-    Snapshot,
     gather_news,
     row_from_ending,
     row_from_queue,
@@ -36,6 +35,7 @@ from careerlens.archive.store import ArchiveStore, RowsRefusedError, StalePositi
 from careerlens.foundation.errors import ServiceUnavailableError
 from careerlens.foundation.logging import get_logger
 from careerlens.foundation.redis import connect
+from careerlens.foundation.settings import Settings
 from careerlens.jobs.keys import QUEUES_KEY
 from careerlens.queue import Queue, QueueState
 from careerlens.wire.errors import CommandRejectedError
@@ -68,14 +68,11 @@ class RecorderOptions:
 class QueueRecorder:
     """Records one queue, for as long as it is let."""
 
-    def __init__(
-        self, queue: Queue, *, url: str, link: Link, store: ArchiveStore, snapshot: Snapshot
-    ) -> None:
+    def __init__(self, queue: Queue, *, url: str, link: Link, store: ArchiveStore) -> None:
         self._queue = queue
         self._url = url
         self._link = link
         self._store = store
-        self._snapshot = snapshot
         self._stored: str | None = None
         self._written_at = 0.0
 
@@ -141,7 +138,6 @@ class QueueRecorder:
                             self._queue.name,
                             record,
                             state,
-                            self._snapshot,
                             reopened=news[job_id].reopened,
                         )
                     )
@@ -217,13 +213,11 @@ class Recorder:
         redis_url: str,
         queues: Iterable[str],
         store: ArchiveStore,
-        snapshot: Snapshot,
         options: RecorderOptions | None = None,
     ) -> None:
         self._url = redis_url
         self._queues = frozenset(queues)
         self._store = store
-        self._snapshot = snapshot
         self._options = options or RecorderOptions()
 
     async def run(self) -> None:
@@ -268,9 +262,7 @@ class Recorder:
         except ValueError as error:
             _log.warning("queue_not_recorded", queue=name, problem=str(error))
             return
-        recorder = QueueRecorder(
-            queue, url=self._url, link=link, store=self._store, snapshot=self._snapshot
-        )
+        recorder = QueueRecorder(queue, url=self._url, link=link, store=self._store)
         group.create_task(recorder.run(), name=f"recorder {name}")
 
     async def _queue_names(self, redis: Redis) -> frozenset[str]:
@@ -291,6 +283,18 @@ class Recorder:
             except ServiceUnavailableError as error:
                 _log.warning("archive_not_pruned", problem=str(error))
             await asyncio.sleep(_PRUNE_EVERY_S)
+
+
+async def run_recorder(
+    settings: Settings, redis_url: str, registry_queue_names: Iterable[str], store: ArchiveStore
+) -> None:
+    """Keep the archive up to date until cancelled: one task of any process that serves.
+
+    The queues are those named and those that have ever been used. Redis or the database being
+    away is waited out.
+    """
+    options = RecorderOptions(prefix=settings.queue_prefix, keep_days=settings.archive_days)
+    await Recorder(redis_url, registry_queue_names, store, options).run()
 
 
 def _chunks(ids: Sequence[str]) -> Iterable[list[str]]:

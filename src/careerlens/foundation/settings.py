@@ -68,6 +68,8 @@ class Settings(BaseSettings):
     jwks_url: str | None = Field(None, alias="JWKS_URL")
 
     database_url: SecretStr | None = Field(None, alias="DATABASE_URL")
+    archive_days: int | None = Field(None, alias="CAREERLENS_ARCHIVE_DAYS", ge=1)
+    """Days after which the archive forgets a finished job; it keeps them for good when unset."""
 
     worker_concurrency: int = Field(5, alias="WORKER_CONCURRENCY", ge=1, le=10_000)
     worker_max_jobs: int | None = Field(None, alias="WORKER_MAX_JOBS", ge=1)
