@@ -1,0 +1,590 @@
+/**
+ * A user's jobs, kept up to date: the book (what is known), the socket (what happens), requests
+ * (what was missed) and storage (what survives a reload), brought together.
+ *
+ * Framework-free. It sleeps until somebody retains it and goes back to sleep a moment after the
+ * last release, so that a remount finds it as it was.
+ */
+
+import { JobsApi } from './api.js';
+import { JobBook, type AnswerKind, type Consequence } from './book.js';
+import { Connection, type ConnectionState } from './connection.js';
+import { JobsApiError, type JobFailedError } from './errors.js';
+import { Poller, type PollOutcome } from './poller.js';
+import { findSocketUrl } from './socket-url.js';
+import { loadState, saveState } from './storage.js';
+import { timings } from './timings.js';
+import type {
+  AuthToken,
+  CancelResponse,
+  ConnectionStatus,
+  Job,
+  JobInput,
+  JobProgress,
+  JobStatusResponse,
+  JobUpdate,
+} from './types.js';
+
+export interface JobsClientOptions {
+  readonly userId: string;
+  /** Where the API lives, without `/api`. Default: the page's own origin. */
+  readonly apiUrl?: string | undefined;
+  /** Where the Socket.IO gateway lives. Default: as the API says, else port 3001 of its host. */
+  readonly socketUrl?: string | undefined;
+}
+
+/** What the client shows. A new object for every change, the same one in between. */
+export interface JobsSnapshot {
+  /** Newest first. */
+  readonly jobs: readonly Job[];
+  readonly status: ConnectionStatus;
+  /** What keeps updates from coming, while something does. */
+  readonly error: JobsApiError | null;
+}
+
+/** Told once of each event. */
+export interface JobsObserver {
+  readonly onProgress?: ((jobId: string, progress: JobProgress) => void) | undefined;
+  readonly onComplete?: ((jobId: string, result: unknown) => void) | undefined;
+  readonly onError?: ((jobId: string, error: JobFailedError) => void) | undefined;
+  readonly onCancel?: ((jobId: string) => void) | undefined;
+}
+
+export const EMPTY_SNAPSHOT: JobsSnapshot = Object.freeze({
+  jobs: Object.freeze([]),
+  status: 'idle',
+  error: null,
+});
+
+type Timer = ReturnType<typeof setTimeout>;
+type TokenSource = () => AuthToken | undefined;
+
+const SOCKET_TRIES = 3;
+const PARALLEL_FETCHES = 4;
+
+export class JobsClient {
+  readonly userId: string;
+  readonly #apiUrl: string;
+  readonly #socketUrl: string | undefined;
+  readonly #api: JobsApi;
+  readonly #book = new JobBook();
+  readonly #connection: Connection;
+  readonly #poller = new Poller(() => this.#poll());
+  readonly #listeners = new Set<() => void>();
+  readonly #observers = new Set<JobsObserver>();
+  /** Who holds us awake, and with which token; the latest one's counts. */
+  readonly #holders: { readonly token: TokenSource }[] = [];
+  readonly #fetches = new FetchQueue((jobId, isCurrent) => this.#fetch(jobId, isCurrent));
+  readonly #heldEnds = new Map<string, Timer>();
+
+  #snapshot: JobsSnapshot = EMPTY_SNAPSHOT;
+  #isAwake = false;
+  #isRestored = false;
+  #wasOpen = false;
+  #problem: JobsApiError | null = null;
+  #listing: Promise<PollOutcome> | null = null;
+  #isListStale = false;
+  #lingerTimer: Timer | undefined;
+  #publishTimer: Timer | undefined;
+  #persistTimer: Timer | undefined;
+  #firstListTimer: Timer | undefined;
+  #downTimer: Timer | undefined;
+  #silenceTimer: Timer | undefined;
+
+  constructor({ userId, apiUrl = '', socketUrl }: JobsClientOptions) {
+    this.userId = userId;
+    this.#apiUrl = apiUrl.replace(/\/+$/, '');
+    this.#socketUrl = socketUrl;
+    this.#api = new JobsApi({ apiUrl: this.#apiUrl, userId, token: () => this.#token() });
+    this.#connection = new Connection({
+      userId,
+      token: () => this.#token(),
+      canRenewToken: () => this.#canRenewToken(),
+      lastEventId: () => this.#book.lastEventId,
+      onState: (state) => this.#connectionIs(state),
+      onOpen: (resumed) => this.#opened(resumed),
+      onUpdate: (update) => this.#updated(update),
+      onResync: (id) => this.#resync(id),
+      onError: (code, message) => this.#complained(code, message),
+    });
+  }
+
+  readonly subscribe = (listener: () => void): (() => void) => {
+    this.#listeners.add(listener);
+    return () => this.#listeners.delete(listener);
+  };
+
+  readonly getSnapshot = (): JobsSnapshot => this.#snapshot;
+
+  /** Be told of events from now on; returns how to stop. */
+  observe(observer: JobsObserver): () => void {
+    this.#observers.add(observer);
+    return () => this.#observers.delete(observer);
+  }
+
+  /** Keep the jobs up to date until the returned function is called. */
+  retain(token: TokenSource = () => undefined): () => void {
+    const holder = { token };
+    this.#holders.push(holder);
+    clearTimeout(this.#lingerTimer);
+    this.#wake();
+    return () => {
+      const index = this.#holders.indexOf(holder);
+      if (index === -1) return;
+      this.#holders.splice(index, 1);
+      if (this.#holders.length === 0) this.#lingerTimer = setTimeout(() => this.#sleep(), timings.linger);
+    };
+  }
+
+  /** The token given to `retain` has changed: use it now. */
+  tokenChanged(): void {
+    if (!this.#isAwake) return;
+    if (this.#connection.state === 'open') void this.#connection.renewToken();
+    else if (this.#isUnauthorized() || this.#connection.state === 'refused') this.#retryNow();
+  }
+
+  /**
+   * Create a job and follow it. Resolves to its id once the server has accepted it; rejects with a
+   * `JobsApiError` whose `errors` name each wrong field.
+   */
+  async createJob(input: JobInput): Promise<string> {
+    const { userId, ...fields } = input;
+    if (userId !== undefined && userId !== this.userId) throw wrongUser(this.userId, userId);
+    const created = await this.#api.create(fields);
+    this.#restore();
+    this.#book.created(created);
+    this.#changed();
+    this.#publish();
+    this.#persist();
+    this.#poller.poke();
+    return created.jobId;
+  }
+
+  /**
+   * Ask for a job to be cancelled. When the answer is `cancelling`, its worker was told, and the
+   * job turns `cancelled` once the work has really stopped.
+   */
+  async cancelJob(jobId: string): Promise<CancelResponse> {
+    const answer = await this.#api.cancel(jobId);
+    this.#book.cancelRequested(jobId);
+    this.#changed();
+    this.#publish();
+    if (answer.outcome !== 'cancelling' && this.#book.knows(jobId)) this.#fetches.add(jobId);
+    this.#poller.poke();
+    return answer;
+  }
+
+  /** Stop showing a job. It goes on, if it has not ended, and its end is still announced. */
+  dismissJob(jobId: string): void {
+    this.#book.dismiss(jobId);
+    this.#changed();
+    this.#publish();
+    this.#persist();
+  }
+
+  /** Ask the server for the user's jobs now. */
+  async refresh(): Promise<void> {
+    await this.#list();
+  }
+
+  // --- waking and sleeping ---------------------------------------------------------------------
+
+  #wake(): void {
+    if (this.#isAwake) return;
+    this.#isAwake = true;
+    this.#restore();
+    this.#wasOpen = false;
+    this.#problem = null;
+    addEventListener('online', this.#onOnline);
+    addEventListener('pageshow', this.#onPageShow);
+    addEventListener('pagehide', this.#onPageHide);
+    document.addEventListener('visibilitychange', this.#onVisibility);
+    void this.#connect();
+    for (const jobId of this.#book.awaitingResult()) this.#fetches.add(jobId);
+    // A feed that can be resumed tells what was missed, so the list can be asked for at once;
+    // otherwise it waits for the socket, so that nothing falls between the two.
+    if (this.#book.lastEventId !== null) void this.#list();
+    else this.#firstListTimer = setTimeout(() => void this.#list(), timings.firstList);
+    this.#publish();
+  }
+
+  #sleep(): void {
+    if (!this.#isAwake || this.#holders.length > 0) return;
+    this.#isAwake = false;
+    removeEventListener('online', this.#onOnline);
+    removeEventListener('pageshow', this.#onPageShow);
+    removeEventListener('pagehide', this.#onPageHide);
+    document.removeEventListener('visibilitychange', this.#onVisibility);
+    clearTimeout(this.#firstListTimer);
+    clearTimeout(this.#downTimer);
+    clearTimeout(this.#silenceTimer);
+    for (const timer of this.#heldEnds.values()) clearTimeout(timer);
+    this.#heldEnds.clear();
+    this.#poller.stop();
+    this.#fetches.clear();
+    this.#connection.close();
+    this.#persist();
+    this.#publish();
+  }
+
+  #restore(): void {
+    if (this.#isRestored) return;
+    this.#isRestored = true;
+    const { jobs, lastEventId } = loadState(this.userId);
+    this.#book.restore(jobs, lastEventId);
+  }
+
+  async #connect(): Promise<void> {
+    const url = this.#socketUrl ?? (await findSocketUrl(this.#apiUrl));
+    if (this.#isAwake) this.#connection.open(url);
+  }
+
+  /** The token of whoever came last and has one. */
+  #authToken(): AuthToken | undefined {
+    return this.#holders.map((holder) => holder.token()).findLast((token) => token !== undefined);
+  }
+
+  async #token(): Promise<string | null> {
+    const token = this.#authToken();
+    return (typeof token === 'function' ? await token() : token) ?? null;
+  }
+
+  #canRenewToken(): boolean {
+    return typeof this.#authToken() === 'function';
+  }
+
+  readonly #onOnline = (): void => this.#retryNow();
+
+  readonly #onPageShow = (event: PageTransitionEvent): void => {
+    // The browser froze the page with its socket closed under it.
+    if (event.persisted) this.#retryNow();
+  };
+
+  readonly #onPageHide = (): void => this.#persist();
+
+  readonly #onVisibility = (): void => {
+    if (document.visibilityState === 'hidden') this.#persist();
+    else this.#poller.poke();
+  };
+
+  #retryNow(): void {
+    this.#problem = null;
+    this.#connection.retryNow();
+    this.#fetches.retryNow();
+    this.#poller.poke();
+    this.#publish();
+  }
+
+  // --- the socket ------------------------------------------------------------------------------
+
+  #connectionIs(state: ConnectionState): void {
+    if (state === 'open' || state === 'closed') {
+      clearTimeout(this.#downTimer);
+      this.#downTimer = undefined;
+    } else if (state === 'refused' || (!this.#wasOpen && this.#connection.failures >= SOCKET_TRIES)) {
+      this.#poller.start();
+    } else if (this.#wasOpen && this.#downTimer === undefined) {
+      this.#downTimer = setTimeout(() => this.#poller.start(), timings.downGrace);
+    }
+    this.#publish();
+  }
+
+  #opened(resumed: boolean): void {
+    this.#wasOpen = true;
+    this.#problem = null;
+    clearTimeout(this.#firstListTimer);
+    this.#poller.stop();
+    this.#fetches.retryNow();
+    this.#listenForSilence();
+    if (!resumed) void this.#list();
+    this.#publish();
+  }
+
+  #updated(update: JobUpdate): void {
+    this.#listenForSilence();
+    this.#follow(this.#book.update(update));
+    this.#changed();
+  }
+
+  #resync(id: string | null): void {
+    this.#book.skipTo(id);
+    void this.#list();
+  }
+
+  /** Belt and braces: an open socket may be half dead, and a feed may have lost its relay. */
+  #listenForSilence(): void {
+    clearTimeout(this.#silenceTimer);
+    this.#silenceTimer = setTimeout(() => {
+      this.#listenForSilence();
+      if (this.#connection.state === 'open' && this.#book.live().length > 0) void this.#list();
+    }, timings.silence);
+  }
+
+  #complained(code: string, message: string): void {
+    this.#problem = new JobsApiError({
+      status: 0,
+      code,
+      title: 'Live updates are not available.',
+      detail: message,
+    });
+    this.#publish();
+  }
+
+  // --- requests --------------------------------------------------------------------------------
+
+  async #poll(): Promise<PollOutcome> {
+    // A fixed token that was refused stays refused.
+    if (this.#isUnauthorized() && !this.#canRenewToken()) return { changed: false, waiting: false };
+    return this.#list();
+  }
+
+  /** Ask for the live jobs, and for what became of those that are no longer among them. */
+  #list(): Promise<PollOutcome> {
+    // One question at a time: an answer on its way may be too old for who asks now, so ask again.
+    if (this.#listing !== null) {
+      this.#isListStale = true;
+      return this.#listing;
+    }
+    this.#listing = this.#askForList().finally(() => {
+      this.#listing = null;
+      if (!this.#isListStale || !this.#isAwake) return;
+      this.#isListStale = false;
+      void this.#list();
+    });
+    return this.#listing;
+  }
+
+  async #askForList(): Promise<PollOutcome> {
+    const askedAt = this.#book.clock;
+    let list: JobStatusResponse[];
+    try {
+      list = await this.#api.list();
+    } catch (error) {
+      this.#failed(error);
+      return { changed: false, waiting: true };
+    }
+    this.#succeeded();
+    const before = JSON.stringify(this.#book.stored());
+    const missing = this.#book.missingFrom(list, askedAt);
+    for (const status of list) this.#follow(this.#book.answer(status, this.#answerKind(), askedAt));
+    for (const jobId of missing) this.#fetches.add(jobId);
+    const changed = missing.length > 0 || JSON.stringify(this.#book.stored()) !== before;
+    if (changed) this.#changed();
+    return { changed, waiting: this.#book.live().length > 0 };
+  }
+
+  /** Ask for one job until there is an answer. Returns whether to try again later. */
+  async #fetch(jobId: string, isCurrent: () => boolean): Promise<boolean> {
+    if (this.#isUnauthorized()) return true;
+    const askedAt = this.#book.clock;
+    try {
+      const status = await this.#api.status(jobId);
+      if (!isCurrent()) return false;
+      this.#succeeded();
+      this.#follow(this.#book.answer(status, this.#answerKind(), askedAt));
+    } catch (error) {
+      if (!isCurrent()) return false;
+      if (!(error instanceof JobsApiError) || error.status !== 404) {
+        this.#failed(error);
+        return true;
+      }
+      this.#follow(this.#book.gone(jobId));
+    }
+    this.#changed();
+    return this.#book.isFinishing(jobId);
+  }
+
+  /** While polling, answers are all the news there is; otherwise the feed tells the same, in order. */
+  #answerKind(): AnswerKind {
+    return this.#poller.isRunning ? 'polled' : 'asked';
+  }
+
+  #failed(error: unknown): void {
+    if (!(error instanceof JobsApiError)) throw error;
+    this.#problem = error;
+    this.#publish();
+  }
+
+  #succeeded(): void {
+    if (this.#problem === null) return;
+    const wasUnauthorized = this.#isUnauthorized();
+    if (this.#connection.state === 'refused' && !wasUnauthorized) return;
+    this.#problem = null;
+    if (wasUnauthorized) this.#connection.retryNow();
+    this.#publish();
+  }
+
+  #isUnauthorized(): boolean {
+    return this.#problem?.status === 401;
+  }
+
+  // --- telling ---------------------------------------------------------------------------------
+
+  #follow(consequences: readonly Consequence[]): void {
+    for (const consequence of consequences) this.#followOne(consequence);
+  }
+
+  #followOne(consequence: Consequence): void {
+    const { jobId } = consequence;
+    switch (consequence.kind) {
+      case 'fetch':
+        this.#fetches.add(jobId);
+        return;
+      case 'confirm':
+        this.#giveTheFeedTime(jobId);
+        return;
+      case 'progress':
+        this.#tell((observer) => observer.onProgress?.(jobId, consequence.progress));
+        return;
+    }
+    // An end is stored before it is told, so that a reload in between cannot tell it again.
+    this.#persist();
+    this.#publish();
+    if (consequence.kind === 'complete') this.#tell((o) => o.onComplete?.(jobId, consequence.result));
+    if (consequence.kind === 'error') this.#tell((o) => o.onError?.(jobId, consequence.error));
+    if (consequence.kind === 'cancel') this.#tell((o) => o.onCancel?.(jobId));
+  }
+
+  #giveTheFeedTime(jobId: string): void {
+    clearTimeout(this.#heldEnds.get(jobId));
+    const settle = (): void => {
+      this.#heldEnds.delete(jobId);
+      this.#follow(this.#book.settleHeld(jobId));
+      this.#changed();
+    };
+    this.#heldEnds.set(jobId, setTimeout(settle, timings.confirm));
+  }
+
+  #tell(call: (observer: JobsObserver) => void): void {
+    for (const observer of [...this.#observers]) {
+      try {
+        call(observer);
+      } catch (error) {
+        // The listener's own fault, which must not keep others from hearing: report it as uncaught.
+        setTimeout(() => {
+          throw error;
+        });
+      }
+    }
+  }
+
+  /** The book has changed: show and store it soon, together with what else changes until then. */
+  #changed(): void {
+    this.#publishTimer ??= setTimeout(() => this.#publish(), timings.publish);
+    this.#persistTimer ??= setTimeout(() => this.#persist(), timings.persist);
+  }
+
+  #publish(): void {
+    clearTimeout(this.#publishTimer);
+    this.#publishTimer = undefined;
+    const next: JobsSnapshot = { jobs: this.#book.jobs(), status: this.#status(), error: this.#problem };
+    if (isSame(next, this.#snapshot)) return;
+    this.#snapshot = next;
+    for (const listener of [...this.#listeners]) listener();
+  }
+
+  #persist(): void {
+    clearTimeout(this.#persistTimer);
+    this.#persistTimer = undefined;
+    if (!this.#isRestored) return;
+    saveState(this.userId, { jobs: this.#book.stored(), lastEventId: this.#book.lastEventId });
+  }
+
+  #status(): ConnectionStatus {
+    if (!this.#isAwake) return 'idle';
+    if (this.#connection.state === 'open') return 'live';
+    if (this.#isUnauthorized()) return 'unauthorized';
+    return this.#poller.isRunning ? 'polling' : 'connecting';
+  }
+}
+
+/** Fetches jobs one by one, a few at a time, each until it succeeds. */
+class FetchQueue {
+  readonly #fetch: (jobId: string, isCurrent: () => boolean) => Promise<boolean>;
+  readonly #waiting = new Set<string>();
+  readonly #running = new Set<string>();
+  readonly #resting = new Map<string, Timer>();
+  readonly #tries = new Map<string, number>();
+  #generation = 0;
+
+  constructor(fetch: (jobId: string, isCurrent: () => boolean) => Promise<boolean>) {
+    this.#fetch = fetch;
+  }
+
+  /** Fetch `jobId`; once more if that is under way, since its answer may be too old. */
+  add(jobId: string): void {
+    if (this.#resting.has(jobId)) return;
+    this.#waiting.add(jobId);
+    this.#next();
+  }
+
+  /** Do not wait any longer with what failed before. */
+  retryNow(): void {
+    for (const [jobId, timer] of [...this.#resting]) {
+      clearTimeout(timer);
+      this.#resting.delete(jobId);
+      this.#waiting.add(jobId);
+    }
+    this.#tries.clear();
+    this.#next();
+  }
+
+  clear(): void {
+    this.#generation += 1;
+    for (const timer of this.#resting.values()) clearTimeout(timer);
+    this.#resting.clear();
+    this.#waiting.clear();
+    this.#running.clear();
+    this.#tries.clear();
+  }
+
+  #next(): void {
+    for (const jobId of this.#waiting) {
+      if (this.#running.size >= PARALLEL_FETCHES) return;
+      if (this.#running.has(jobId)) continue;
+      this.#waiting.delete(jobId);
+      this.#running.add(jobId);
+      void this.#run(jobId);
+    }
+  }
+
+  async #run(jobId: string): Promise<void> {
+    const generation = this.#generation;
+    const isCurrent = (): boolean => generation === this.#generation;
+    const again = await this.#fetch(jobId, isCurrent);
+    if (!isCurrent()) return;
+    this.#running.delete(jobId);
+    if (again) this.#rest(jobId);
+    else this.#tries.delete(jobId);
+    this.#next();
+  }
+
+  #rest(jobId: string): void {
+    const tries = (this.#tries.get(jobId) ?? 0) + 1;
+    this.#tries.set(jobId, tries);
+    const wait = Math.min(timings.retryMax, timings.retryMin * 2 ** (tries - 1));
+    const retry = (): void => {
+      this.#resting.delete(jobId);
+      this.add(jobId);
+    };
+    this.#resting.set(jobId, setTimeout(retry, wait));
+  }
+}
+
+function isSame(a: JobsSnapshot, b: JobsSnapshot): boolean {
+  return (
+    a.status === b.status &&
+    a.error === b.error &&
+    a.jobs.length === b.jobs.length &&
+    a.jobs.every((job, index) => job === b.jobs[index])
+  );
+}
+
+function wrongUser(expected: string, got: string): JobsApiError {
+  return new JobsApiError({
+    status: 0,
+    code: 'wrong_user',
+    title: 'A job can only be created for the user who is signed in.',
+    detail: `Expected \`userId\` to be ${JSON.stringify(expected)} or left out, got ${JSON.stringify(got)}.`,
+  });
+}

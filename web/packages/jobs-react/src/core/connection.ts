@@ -1,0 +1,220 @@
+/**
+ * The socket, as the rest of the client needs it.
+ *
+ *            open()                  connect                 disconnect
+ *   closed ─────────▶ connecting ──────────────▶ open ───────────────────▶ down
+ *     ▲                 │    ▲                     ▲                        │ │
+ *     │ close()         │    │ retryNow()          │ connect                │ │ refused
+ *     └── (any)         │ refused                  └────────────────────────┘ │
+ *                       ▼    │                                                │
+ *                      refused ◀──────────────────────────────────────────────┘
+ *
+ * Lost connections come back by socket.io's own back-off, refused ones by ours: with a token that
+ * can be renewed a few times, with a fixed one only when somebody calls `retryNow()`. Every
+ * attempt asks for the token and for the place to resume anew.
+ */
+
+import { io, type Socket } from 'socket.io-client';
+
+import { isFeedId } from './feed-id.js';
+import { timings } from './timings.js';
+import type { JobUpdate } from './types.js';
+import { isFields, readUpdate, textOf, type Fields } from './wire.js';
+
+export type ConnectionState = 'closed' | 'connecting' | 'open' | 'down' | 'refused';
+
+export interface ConnectionHandlers {
+  /** What to say who we are; asked for on every attempt. */
+  readonly token: () => Promise<string | null>;
+  readonly canRenewToken: () => boolean;
+  readonly lastEventId: () => string | null;
+  readonly userId: string;
+  readonly onState: (state: ConnectionState) => void;
+  /** `resumed`: the feed goes on where we left it, nothing is missing. */
+  readonly onOpen: (resumed: boolean) => void;
+  readonly onUpdate: (update: JobUpdate) => void;
+  /** The feed has a gap and goes on from `id`: what was missed has to be asked for. */
+  readonly onResync: (id: string | null) => void;
+  /** The server says something went wrong. */
+  readonly onError: (code: string, message: string) => void;
+}
+
+interface Refusal {
+  readonly code: string;
+  readonly message: string;
+}
+
+const MAX_REFUSALS = 3;
+
+export class Connection {
+  readonly #handlers: ConnectionHandlers;
+  #socket: Socket | null = null;
+  #state: ConnectionState = 'closed';
+  #failures = 0;
+  #refusals = 0;
+  #retryTimer: ReturnType<typeof setTimeout> | undefined;
+  #tokenInUse: string | null = null;
+  #resumeFrom: string | null = null;
+
+  constructor(handlers: ConnectionHandlers) {
+    this.#handlers = handlers;
+  }
+
+  get state(): ConnectionState {
+    return this.#state;
+  }
+
+  /** How many attempts have failed in a row. */
+  get failures(): number {
+    return this.#failures;
+  }
+
+  open(url: string): void {
+    if (this.#socket !== null) return;
+    this.#failures = 0;
+    this.#refusals = 0;
+    const socket = io(url, {
+      auth: (give) => void this.#introduce(socket, give),
+      // A websocket needs no sticky sessions; long-polling gets through where websockets do not.
+      transports: ['websocket', 'polling'],
+      tryAllTransports: true,
+      forceNew: true,
+      reconnectionDelay: timings.reconnectMin,
+      reconnectionDelayMax: timings.reconnectMax,
+      randomizationFactor: 0.5,
+    });
+    this.#socket = socket;
+    socket.on('connect', () => this.#opened());
+    socket.on('disconnect', (reason) => this.#lost(reason));
+    socket.on('connect_error', (error) => this.#failed(error));
+    socket.on('job:update', (payload: unknown) => this.#update(payload));
+    socket.on('resync', (payload: unknown) => this.#handlers.onResync(resumeIdOf(payload)));
+    socket.on('token:expiring', () => void this.renewToken());
+    socket.on('error', (payload: unknown) => this.#complained(payload));
+    this.#become('connecting');
+  }
+
+  close(): void {
+    clearTimeout(this.#retryTimer);
+    const socket = this.#socket;
+    this.#socket = null;
+    socket?.removeAllListeners();
+    socket?.disconnect();
+    this.#become('closed');
+  }
+
+  /** Circumstances have changed (a new token, the network is back): do not wait any longer. */
+  retryNow(): void {
+    if (this.#socket === null || this.#state === 'open') return;
+    clearTimeout(this.#retryTimer);
+    this.#refusals = 0;
+    const wasRefused = this.#state === 'refused';
+    this.#socket.disconnect().connect();
+    if (wasRefused) this.#become('connecting');
+  }
+
+  /** Give an open connection a newer token, if there is one. */
+  async renewToken(): Promise<void> {
+    const socket = this.#socket;
+    if (socket === null || this.#state !== 'open') return;
+    const token = await this.#handlers.token().catch(() => null);
+    if (token === null || token === this.#tokenInUse || !socket.connected) return;
+    this.#tokenInUse = token;
+    socket.emit('auth:renew', { token });
+  }
+
+  async #introduce(socket: Socket, give: (auth: object) => void): Promise<void> {
+    let token: string | null;
+    try {
+      token = await this.#handlers.token();
+    } catch (error) {
+      this.#handlers.onError('token_unavailable', error instanceof Error ? error.message : String(error));
+      if (socket !== this.#socket) return;
+      this.#failures += 1;
+      this.#refused({ code: 'token_unavailable', message: '' });
+      return;
+    }
+    this.#tokenInUse = token;
+    this.#resumeFrom = this.#handlers.lastEventId();
+    give({
+      userId: this.#handlers.userId,
+      ...(token === null ? {} : { token }),
+      ...(this.#resumeFrom === null ? {} : { lastEventId: this.#resumeFrom }),
+    });
+  }
+
+  #opened(): void {
+    this.#failures = 0;
+    this.#refusals = 0;
+    this.#become('open');
+    this.#handlers.onOpen(this.#resumeFrom !== null);
+  }
+
+  #lost(reason: Socket.DisconnectReason): void {
+    this.#become('down');
+    // Told to go by the server, for example with an expired token: socket.io leaves coming back to us.
+    if (reason === 'io server disconnect') this.#retryLater(timings.reconnectMin);
+  }
+
+  #failed(error: Error): void {
+    this.#failures += 1;
+    // An active socket tries again by itself: the server was not reached, rather than unwilling.
+    if (this.#socket?.active === true) this.#become(this.#state);
+    else this.#refused(refusalIn(error));
+  }
+
+  #refused({ code, message }: Refusal): void {
+    this.#refusals += 1;
+    const isAboutIdentity = /auth|token|identity|forbidden|origin/.test(code) && code !== 'token_unavailable';
+    const limit = this.#handlers.canRenewToken() ? MAX_REFUSALS : 1;
+    if (isAboutIdentity && this.#refusals >= limit) {
+      this.#handlers.onError(code, message);
+      this.#become('refused');
+      return;
+    }
+    if (code === 'token_unavailable') this.#socket?.disconnect();
+    this.#become(this.#state);
+    this.#retryLater(Math.min(timings.reconnectMax, timings.reconnectMin * 2 ** this.#refusals));
+  }
+
+  #retryLater(delay: number): void {
+    clearTimeout(this.#retryTimer);
+    this.#retryTimer = setTimeout(() => this.#socket?.connect(), delay * (0.5 + Math.random()));
+  }
+
+  #update(payload: unknown): void {
+    const update = readUpdate(payload);
+    if (update !== null) this.#handlers.onUpdate(update);
+  }
+
+  #complained(payload: unknown): void {
+    const { code, message } = refusalOf(payload);
+    this.#handlers.onError(code, message);
+  }
+
+  /** Reports also when the state stays the same, since `failures` may have grown. */
+  #become(state: ConnectionState): void {
+    this.#state = state;
+    this.#handlers.onState(state);
+  }
+}
+
+/** The gateway refuses with `{code, message}`, as the error's data or as JSON in its message. */
+function refusalIn(error: Error & { data?: unknown }): Refusal {
+  if (isFields(error.data)) return refusalOf(error.data);
+  try {
+    return refusalOf(JSON.parse(error.message));
+  } catch {
+    return { code: 'refused', message: error.message };
+  }
+}
+
+function refusalOf(payload: unknown): Refusal {
+  const fields: Fields = isFields(payload) ? payload : {};
+  return { code: textOf(fields['code']) ?? 'unknown', message: textOf(fields['message']) ?? '' };
+}
+
+function resumeIdOf(payload: unknown): string | null {
+  const id = isFields(payload) ? payload['id'] : null;
+  return isFeedId(id) ? id : null;
+}

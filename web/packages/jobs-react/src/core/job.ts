@@ -1,0 +1,99 @@
+/** Turns what the server says into what the application sees. */
+
+import type { Job, JobProgress, JobStatus, JobStatusResponse, JobUpdate } from './types.js';
+
+const FINAL: ReadonlySet<JobStatus> = new Set<JobStatus>(['completed', 'failed', 'cancelled']);
+
+export function isFinal(status: JobStatus): boolean {
+  return FINAL.has(status);
+}
+
+export function toJob(status: JobStatusResponse): Job {
+  return {
+    jobId: status.jobId,
+    type: status.type,
+    status: status.status,
+    progress: status.progress ?? null,
+    result: status.result ?? null,
+    error: status.error ?? null,
+    errorCode: status.errorCode ?? null,
+    createdAt: new Date(status.createdAt),
+    startedAt: date(status.startedAt),
+    completedAt: date(status.completedAt),
+    attemptsMade: status.attemptsMade ?? 0,
+    maxAttempts: status.maxAttempts ?? 1,
+    cancelRequested: status.cancelRequested ?? false,
+    delayedUntil: date(status.delayedUntil),
+    retrying: status.retrying ?? false,
+  };
+}
+
+/** The wire form again, for storage: without the result, which may be private and large. */
+export function toStored(job: Job): JobStatusResponse {
+  return {
+    jobId: job.jobId,
+    type: job.type,
+    status: job.status,
+    progress: job.progress,
+    error: job.error,
+    errorCode: job.errorCode,
+    createdAt: job.createdAt.getTime(),
+    startedAt: job.startedAt?.getTime() ?? null,
+    completedAt: job.completedAt?.getTime() ?? null,
+    attemptsMade: job.attemptsMade,
+    maxAttempts: job.maxAttempts,
+    cancelRequested: job.cancelRequested,
+    delayedUntil: job.delayedUntil?.getTime() ?? null,
+    retrying: job.retrying,
+  };
+}
+
+/** A job that the feed speaks of and we had not heard of. */
+export function jobFromUpdate(update: JobUpdate): Job {
+  return toJob({
+    jobId: update.jobId,
+    type: update.type,
+    status: isFinal(update.status) ? 'processing' : update.status,
+    createdAt: createdAtOf(update.jobId) ?? update.timestamp,
+  });
+}
+
+/** `job` moved on by what the feed says of a job that has not ended. */
+export function moveOn(job: Job, update: JobUpdate): Job {
+  return {
+    ...job,
+    status: update.status,
+    progress: update.progress ?? (update.event === 'retrying' ? null : job.progress),
+    error: update.error ?? null,
+    errorCode: update.errorCode ?? null,
+    startedAt: update.event === 'processing' ? new Date(update.timestamp) : job.startedAt,
+    attemptsMade: update.attemptsMade ?? job.attemptsMade,
+    cancelRequested: job.cancelRequested || update.event === 'cancelling',
+    delayedUntil: date(update.delayedUntil),
+    retrying: update.event === 'retrying' || (job.retrying && update.status === 'queued'),
+  };
+}
+
+/** `job` as failed or cancelled, by what the feed says. */
+export function endedBy(job: Job, update: JobUpdate): Job {
+  return {
+    ...moveOn(job, update),
+    progress: job.progress,
+    completedAt: new Date(update.timestamp),
+    retrying: false,
+  };
+}
+
+export function sameProgress(a: JobProgress, b: JobProgress): boolean {
+  return a.percent === b.percent && a.message === b.message && (a.step ?? null) === (b.step ?? null);
+}
+
+/** Our ids read `user:type:createdAtMs:random`; foreign ones may read anything. */
+function createdAtOf(jobId: string): number | null {
+  const created = /^[^:]+:[a-z][a-z0-9-]*:(\d{13}):[^:]+$/.exec(jobId)?.[1];
+  return created === undefined ? null : Number(created);
+}
+
+function date(ms: number | null | undefined): Date | null {
+  return ms === null || ms === undefined ? null : new Date(ms);
+}

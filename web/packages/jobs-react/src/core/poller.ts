@@ -1,0 +1,59 @@
+import { timings } from './timings.js';
+
+/** What a poll found: whether anything had changed, and whether there is anything to wait for. */
+export interface PollOutcome {
+  readonly changed: boolean;
+  readonly waiting: boolean;
+}
+
+/**
+ * Asks again and again while it is started: soon after a change, ever slower while nothing
+ * happens, and rarely while nothing is awaited or nobody is looking.
+ */
+export class Poller {
+  readonly #poll: () => Promise<PollOutcome>;
+  #timer: ReturnType<typeof setTimeout> | undefined;
+  #isRunning = false;
+  #isAsking = false;
+  #interval = timings.pollMin;
+
+  constructor(poll: () => Promise<PollOutcome>) {
+    this.#poll = poll;
+  }
+
+  get isRunning(): boolean {
+    return this.#isRunning;
+  }
+
+  /** Start with a first question at once. Starting twice is fine. */
+  start(): void {
+    if (this.#isRunning) return;
+    this.#isRunning = true;
+    this.poke();
+  }
+
+  stop(): void {
+    this.#isRunning = false;
+    clearTimeout(this.#timer);
+  }
+
+  /** Something is expected: ask now, and be quick again. */
+  poke(): void {
+    if (!this.#isRunning) return;
+    this.#interval = timings.pollMin;
+    clearTimeout(this.#timer);
+    void this.#ask();
+  }
+
+  async #ask(): Promise<void> {
+    if (this.#isAsking) return;
+    this.#isAsking = true;
+    const { changed, waiting } = await this.#poll();
+    this.#isAsking = false;
+    this.#interval = changed ? timings.pollMin : Math.min(timings.pollMax, this.#interval * 1.5);
+    const isResting = !waiting || document.visibilityState === 'hidden';
+    if (!this.#isRunning) return;
+    clearTimeout(this.#timer);
+    this.#timer = setTimeout(() => void this.#ask(), isResting ? timings.pollIdle : this.#interval);
+  }
+}

@@ -1,0 +1,94 @@
+/**
+ * The browser's memory of a user's jobs: a cache that bridges reloads. The server's list is the
+ * truth. Storage that is full, forbidden or garbled is as good as empty.
+ */
+
+import { isFeedId } from './feed-id.js';
+import { isFinal } from './job.js';
+import type { JobStatusResponse } from './types.js';
+import { isFields, readStatus } from './wire.js';
+
+export interface StoredJob extends JobStatusResponse {
+  /** Its end has been announced. */
+  readonly settled: boolean;
+  readonly dismissed: boolean;
+}
+
+export interface StoredState {
+  readonly jobs: readonly StoredJob[];
+  readonly lastEventId: string | null;
+}
+
+const MAX_LIVE = 200;
+const MAX_ENDED = 100;
+/** Of the ended jobs, how many are shown after a reload; each costs a request for its result. */
+const MAX_SHOWN = 20;
+/** As long as the server can resume a feed: until then it may still tell of the job. */
+const ENDED_FOR_MS = 48 * 60 * 60 * 1_000;
+
+export function loadState(userId: string): StoredState {
+  const state: unknown = parse(attempt(() => localStorage.getItem(keyOf(userId))) ?? null);
+  if (!isFields(state) || !Array.isArray(state['jobs'])) return { jobs: [], lastEventId: null };
+  return {
+    jobs: state['jobs'].map(readStored).filter((job) => job !== null),
+    lastEventId: isFeedId(state['lastEventId']) ? state['lastEventId'] : null,
+  };
+}
+
+export function saveState(userId: string, state: StoredState): void {
+  const kept: StoredState = { jobs: worthKeeping(state.jobs), lastEventId: state.lastEventId };
+  attempt(() => localStorage.setItem(keyOf(userId), JSON.stringify(kept)));
+}
+
+/** Forget a user's jobs in this browser, for example when they sign out. */
+export function forgetStoredJobs(userId: string): void {
+  attempt(() => localStorage.removeItem(keyOf(userId)));
+}
+
+function keyOf(userId: string): string {
+  return `careerlens:jobs:${userId}`;
+}
+
+function worthKeeping(jobs: readonly StoredJob[]): StoredJob[] {
+  const oldest = Date.now() - ENDED_FOR_MS;
+  const newestFirst = [...jobs].sort((a, b) => b.createdAt - a.createdAt);
+  const live = newestFirst.filter((job) => !job.settled).slice(0, MAX_LIVE);
+  const ended = newestFirst.filter((job) => job.settled && (job.completedAt ?? job.createdAt) > oldest);
+  return [...live, ...hideBeyond(MAX_SHOWN, ended.slice(0, MAX_ENDED))];
+}
+
+function hideBeyond(limit: number, jobs: readonly StoredJob[]): StoredJob[] {
+  let shown = 0;
+  return jobs.map((job) => {
+    if (!job.dismissed) shown += 1;
+    return shown > limit ? { ...job, dismissed: true } : job;
+  });
+}
+
+function readStored(value: unknown): StoredJob | null {
+  const status = readStatus(value);
+  if (status === null || !isFields(value)) return null;
+  return {
+    ...status,
+    settled: value['settled'] === true && isFinal(status.status),
+    dismissed: value['dismissed'] === true,
+  };
+}
+
+function parse(text: string | null): unknown {
+  if (text === null) return null;
+  try {
+    return JSON.parse(text);
+  } catch {
+    return null;
+  }
+}
+
+/** Private windows and full quotas throw on any access; the jobs go on without a memory. */
+function attempt<T>(access: () => T): T | undefined {
+  try {
+    return access();
+  } catch {
+    return undefined;
+  }
+}

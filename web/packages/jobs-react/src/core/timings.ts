@@ -1,0 +1,27 @@
+/** Every wait of the client, in milliseconds, in one place. Tests shorten them. */
+export const timings = {
+  /** Changes within this time reach the screen together. */
+  publish: 16,
+  /** Changes within this time are stored together. */
+  persist: 250,
+  /** How long a connection outlives its last user, so that a remount finds it open. */
+  linger: 1_000,
+  /** How long the first list waits for the socket, so that nothing falls between the two. */
+  firstList: 1_000,
+  /** How long an open socket is given to tell an end that a request has already told. */
+  confirm: 1_500,
+  /** How long a socket that was open may be down before polling begins. */
+  downGrace: 2_000,
+  reconnectMin: 500,
+  reconnectMax: 10_000,
+  pollMin: 2_500,
+  pollMax: 15_000,
+  /** Polling with nothing to wait for, or while nobody looks. */
+  pollIdle: 30_000,
+  /** An open socket that has told nothing for this long about running jobs is not taken at its word. */
+  silence: 60_000,
+  retryMin: 1_000,
+  retryMax: 15_000,
+  request: 20_000,
+  upload: 120_000,
+};

@@ -1,0 +1,121 @@
+'use client';
+
+import { useId, useState, type JSX } from 'react';
+
+import { isFinal } from '../core/job.js';
+import type { Job } from '../core/types.js';
+import { CrossIcon, StatusIcon } from './icons.js';
+import { messageOf, type JobLabels } from './labels.js';
+
+export interface JobCardProps {
+  readonly job: Job;
+  readonly title: string;
+  readonly labels: JobLabels;
+  readonly onCancel: (jobId: string) => Promise<unknown>;
+  readonly onDismiss: (jobId: string) => void;
+  readonly onViewResult: ((job: Job) => void) | undefined;
+}
+
+/** One job: what it is, where it stands, and what can be done about it. */
+export function JobCard({ job, title, labels, onCancel, onDismiss, onViewResult }: JobCardProps): JSX.Element {
+  const titleId = useId();
+  const [problem, setProblem] = useState<string | null>(null);
+  const isOver = isFinal(job.status);
+
+  const cancel = (): void => {
+    if (job.cancelRequested) return;
+    setProblem(null);
+    onCancel(job.jobId).catch((error: unknown) => {
+      setProblem(error instanceof Error ? error.message : String(error));
+    });
+  };
+
+  return (
+    <li className="clj-card" data-status={job.status} aria-labelledby={titleId}>
+      <StatusIcon status={job.status} />
+      <div>
+        <p className="clj-title" id={titleId}>
+          {title}
+        </p>
+        <p className="clj-message">{messageOf(job, labels)}</p>
+        {problem === null ? null : <p className="clj-problem">{problem}</p>}
+      </div>
+      {isOver ? (
+        <button
+          type="button"
+          className="clj-dismiss"
+          aria-label={`${labels.dismiss}: ${title}`}
+          onClick={() => onDismiss(job.jobId)}
+        >
+          <CrossIcon />
+        </button>
+      ) : (
+        <Percent job={job} />
+      )}
+      {isOver ? null : <ProgressBar job={job} labelledBy={titleId} labels={labels} />}
+      <div className="clj-actions">
+        {isOver ? null : (
+          <button
+            type="button"
+            className="clj-button"
+            aria-label={`${labels.cancel}: ${title}`}
+            aria-disabled={job.cancelRequested}
+            onClick={cancel}
+          >
+            {job.cancelRequested ? labels.cancelling : labels.cancel}
+          </button>
+        )}
+        {job.status === 'completed' && onViewResult !== undefined ? (
+          <button
+            type="button"
+            className="clj-button"
+            data-primary=""
+            aria-label={`${labels.viewResult}: ${title}`}
+            onClick={() => onViewResult(job)}
+          >
+            {labels.viewResult}
+          </button>
+        ) : null}
+      </div>
+    </li>
+  );
+}
+
+/** Seen only: the progress bar says it to those who listen. */
+function Percent({ job }: { readonly job: Job }): JSX.Element {
+  return (
+    <span className="clj-percent" aria-hidden="true">
+      {job.progress === null ? '' : `${Math.round(job.progress.percent)}%`}
+    </span>
+  );
+}
+
+interface ProgressBarProps {
+  readonly job: Job;
+  readonly labelledBy: string;
+  readonly labels: JobLabels;
+}
+
+function ProgressBar({ job, labelledBy, labels }: ProgressBarProps): JSX.Element {
+  const message = messageOf(job, labels);
+  const common = { className: 'clj-track', role: 'progressbar', 'aria-labelledby': labelledBy } as const;
+  if (job.progress === null) {
+    return (
+      <div {...common} aria-valuetext={message} data-indeterminate="">
+        <div className="clj-fill" />
+      </div>
+    );
+  }
+  const percent = Math.round(job.progress.percent);
+  return (
+    <div
+      {...common}
+      aria-valuemin={0}
+      aria-valuemax={100}
+      aria-valuenow={percent}
+      aria-valuetext={`${percent}%, ${message}`}
+    >
+      <div className="clj-fill" style={{ width: `${percent}%` }} />
+    </div>
+  );
+}

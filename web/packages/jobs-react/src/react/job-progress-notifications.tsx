@@ -1,0 +1,107 @@
+'use client';
+
+import { useCallback, useEffect, useMemo, useRef, useState, type JSX } from 'react';
+
+import { isFinal } from '../core/job.js';
+import type { ConnectionStatus, Job } from '../core/types.js';
+import { JobCard } from './job-card.js';
+import { ENGLISH, titleOfType, type JobLabels } from './labels.js';
+import { adoptStyles } from './styles.js';
+import { useAnnouncement } from './use-announcement.js';
+import { useBackgroundJobs, type UseBackgroundJobsOptions } from './use-background-jobs.js';
+
+export interface JobProgressNotificationsProps extends UseBackgroundJobsOptions {
+  /** Called for the button "View result" of a completed job; without it there is no button. */
+  readonly onViewResult?: ((job: Job) => void) | undefined;
+  /** Default: `bottom-right`. */
+  readonly position?: 'bottom-right' | 'bottom-left' | 'top-right' | 'top-left' | undefined;
+  /** Default: as `data-theme` on an ancestor says, else as the system does. */
+  readonly theme?: 'light' | 'dark' | undefined;
+  /** How many jobs to show before the rest is folded away. Default: 4. */
+  readonly maxVisible?: number | undefined;
+  /** What to call a job. Default: its type, in words. */
+  readonly titleOf?: ((job: Job) => string) | undefined;
+  /** Other words, for example in another language. Give the same object on each render. */
+  readonly labels?: Partial<JobLabels> | undefined;
+  readonly className?: string | undefined;
+}
+
+/**
+ * The user's background jobs as a stack of cards in a corner of the page: how far each one is,
+ * what it is doing, cancel, view the result, dismiss.
+ */
+export function JobProgressNotifications(props: JobProgressNotificationsProps): JSX.Element {
+  const { onViewResult, position = 'bottom-right', theme, maxVisible = 4, titleOf = titleOfType, className } = props;
+  const { jobs, status, cancelJob, dismissJob } = useBackgroundJobs(props);
+  const labels = useMemo(() => ({ ...ENGLISH, ...props.labels }), [props.labels]);
+  const announcement = useAnnouncement(jobs, titleOf, labels);
+  const [isUnfolded, setUnfolded] = useState(false);
+  const region = useRef<HTMLElement>(null);
+  useEffect(adoptStyles, []);
+
+  const ended = jobs.filter((job) => isFinal(job.status));
+  const visible = isUnfolded ? jobs : jobs.slice(0, maxVisible);
+  const dismiss = useCallback(
+    (jobId: string): void => {
+      dismissJob(jobId);
+      // The button that had the focus is gone; stay near it.
+      region.current?.focus({ preventScroll: true });
+    },
+    [dismissJob],
+  );
+
+  return (
+    <section
+      ref={region}
+      className={className === undefined ? 'clj-region' : `clj-region ${className}`}
+      aria-label={labels.region}
+      data-position={position}
+      data-theme={theme}
+      tabIndex={-1}
+    >
+      <div className="clj-spoken" role="status" aria-live="polite">
+        {announcement}
+      </div>
+      {visible.length === 0 ? null : (
+        <ul className="clj-list" role="list">
+          {visible.map((job) => (
+            <JobCard
+              key={job.jobId}
+              job={job}
+              title={titleOf(job)}
+              labels={labels}
+              onCancel={cancelJob}
+              onDismiss={dismiss}
+              onViewResult={onViewResult}
+            />
+          ))}
+        </ul>
+      )}
+      <div className="clj-footer">
+        {jobs.length > ended.length ? <Note status={status} labels={labels} /> : null}
+        {jobs.length > maxVisible ? (
+          <button
+            type="button"
+            className="clj-button"
+            aria-expanded={isUnfolded}
+            onClick={() => setUnfolded(!isUnfolded)}
+          >
+            {isUnfolded ? labels.showFewer : labels.showMore(jobs.length - maxVisible)}
+          </button>
+        ) : null}
+        {ended.length > 1 ? (
+          <button type="button" className="clj-button" onClick={() => ended.forEach((job) => dismiss(job.jobId))}>
+            {labels.clearEnded}
+          </button>
+        ) : null}
+      </div>
+    </section>
+  );
+}
+
+/** Why the cards may be behind the truth. */
+function Note({ status, labels }: { readonly status: ConnectionStatus; readonly labels: JobLabels }): JSX.Element | null {
+  if (status === 'polling') return <p className="clj-note">{labels.polling}</p>;
+  if (status === 'unauthorized') return <p className="clj-note">{labels.unauthorized}</p>;
+  return null;
+}

@@ -1,0 +1,69 @@
+import type { Job } from '../core/types.js';
+
+/** Every word the notifications say. */
+export interface JobLabels {
+  /** The accessible name of the whole. */
+  readonly region: string;
+  readonly queued: string;
+  readonly delayed: (until: Date) => string;
+  readonly retrying: (attempt: number, attempts: number) => string;
+  readonly processing: string;
+  readonly completed: string;
+  readonly failed: string;
+  readonly cancelled: string;
+  readonly cancel: string;
+  readonly cancelling: string;
+  readonly viewResult: string;
+  readonly dismiss: string;
+  readonly clearEnded: string;
+  readonly showMore: (count: number) => string;
+  readonly showFewer: string;
+  /** Updates come by polling. */
+  readonly polling: string;
+  /** The server refuses the token. */
+  readonly unauthorized: string;
+}
+
+export const ENGLISH: JobLabels = {
+  region: 'Background jobs',
+  queued: 'Waiting for its turn',
+  delayed: (until) => `Starts at ${until.toLocaleTimeString()}`,
+  retrying: (attempt, attempts) => `Did not work, trying again (${attempt} of ${attempts})`,
+  processing: 'Working on it',
+  completed: 'Done',
+  failed: 'Failed',
+  cancelled: 'Cancelled',
+  cancel: 'Cancel',
+  cancelling: 'Cancelling…',
+  viewResult: 'View result',
+  dismiss: 'Dismiss',
+  clearEnded: 'Clear finished',
+  showMore: (count) => `Show ${count} more`,
+  showFewer: 'Show fewer',
+  polling: 'Live updates are interrupted. Checking every few seconds instead.',
+  unauthorized: 'Your session has ended. Sign in again to see how your jobs are doing.',
+};
+
+/** `resume-optimization` as people write it: `Resume optimization`. */
+export function titleOfType(job: Job): string {
+  const words = job.type.replaceAll('-', ' ');
+  return words.charAt(0).toUpperCase() + words.slice(1);
+}
+
+/** Where a job stands, in one line. */
+export function messageOf(job: Job, labels: JobLabels): string {
+  switch (job.status) {
+    case 'queued':
+      if (job.retrying) return labels.retrying(job.attemptsMade + 1, job.maxAttempts);
+      return job.delayedUntil === null ? labels.queued : labels.delayed(job.delayedUntil);
+    case 'processing':
+      if (job.cancelRequested) return labels.cancelling;
+      return job.progress?.message || labels.processing;
+    case 'completed':
+      return labels.completed;
+    case 'failed':
+      return job.error ?? labels.failed;
+    case 'cancelled':
+      return labels.cancelled;
+  }
+}
