@@ -1,0 +1,17 @@
+import { JobsApiError } from "@careerlens/jobs-react";
+
+import type { DraftProblems } from "./draft";
+
+const RESUME_FIELDS = /^(body\.)?(resume|resumeText|resumeFile)(\.|$)/;
+const ROLE_FIELDS = /^(body\.)?targetRole(\.|$)/;
+
+/** What the server said about the fields of the form, put where the fields are. */
+export function fieldProblems(error: unknown): DraftProblems {
+  if (!(error instanceof JobsApiError)) return {};
+  const resume = error.errors.find(({ field }) => RESUME_FIELDS.test(field));
+  const role = error.errors.find(({ field }) => ROLE_FIELDS.test(field));
+  return {
+    ...(resume === undefined ? {} : { resume: resume.message }),
+    ...(role === undefined ? {} : { targetRole: role.message }),
+  };
+}

@@ -1,0 +1,164 @@
+import { useEffect, useRef, type ReactNode } from "react";
+
+import { jobLink } from "../shell/routing";
+import { SectionNotes, SkillGaps, Strengths, VerbAdviceList } from "./Details";
+import { Findings } from "./Findings";
+import { KeywordTable } from "./KeywordTable";
+import type { Report } from "./model";
+import { QuickWins } from "./QuickWins";
+import { Meter, ScoreDial } from "./ScoreDial";
+import { Tools } from "./Tools";
+
+interface Section {
+  readonly name: string;
+  readonly title: string;
+  readonly count: number | null;
+  readonly body: ReactNode;
+}
+
+function sectionsOf(jobId: string, report: Report): readonly Section[] {
+  const { quickWins, findings, keywords, verbs, gaps, sections, strengths } = report;
+  const all: readonly (Section & { readonly shown: boolean })[] = [
+    {
+      name: "quick-wins",
+      title: "Quick wins",
+      count: quickWins.length,
+      shown: quickWins.length > 0,
+      body: <QuickWins jobId={jobId} wins={quickWins} />,
+    },
+    {
+      name: "findings",
+      title: "Findings",
+      count: findings.length,
+      shown: true,
+      body: <Findings findings={findings} />,
+    },
+    {
+      name: "keywords",
+      title: "Keywords",
+      count: null,
+      shown: keywords.found.length + keywords.missing.length > 0,
+      body: <KeywordTable keywords={keywords} />,
+    },
+    {
+      name: "verbs",
+      title: "Action verbs",
+      count: verbs.weak.length === 0 ? null : verbs.weak.length,
+      shown: verbs.weak.length + verbs.strong.length > 0 || verbs.note !== "",
+      body: <VerbAdviceList verbs={verbs} />,
+    },
+    {
+      name: "skill-gaps",
+      title: "Skill gaps",
+      count: gaps.length,
+      shown: gaps.length > 0,
+      body: <SkillGaps gaps={gaps} />,
+    },
+    {
+      name: "sections",
+      title: "Section by section",
+      count: null,
+      shown: sections.length > 0,
+      body: <SectionNotes sections={sections} />,
+    },
+    {
+      name: "strengths",
+      title: "What works",
+      count: strengths.length,
+      shown: strengths.length > 0,
+      body: <Strengths strengths={strengths} />,
+    },
+  ];
+  return all.filter((section) => section.shown);
+}
+
+interface Props {
+  readonly jobId: string;
+  readonly report: Report;
+  /** The result as it came, for the download. */
+  readonly raw: unknown;
+  /** The section the address names. */
+  readonly section: string | null;
+}
+
+/** The finished report. */
+export function ReportView({ jobId, report, raw, section }: Props) {
+  const sections = sectionsOf(jobId, report);
+  return (
+    <article className="report" aria-label="Report">
+      <section className="summary card" aria-label="Summary">
+        <ScoreDial score={report.score} label="ATS score" />
+        <div className="summary__words">
+          {report.verdict === "" ? null : <h2 className="summary__verdict">{report.verdict}</h2>}
+          {report.summary === "" ? null : <p>{report.summary}</p>}
+        </div>
+        {report.parts.length === 0 ? null : (
+          <div className="summary__parts">
+            {report.parts.map((part) => (
+              <Meter key={part.label} label={part.label} value={part.value} note={part.note} />
+            ))}
+          </div>
+        )}
+      </section>
+
+      <div className="report__columns">
+        <nav className="report__nav" aria-label="In this report">
+          <ul>
+            {sections.map(({ name, title, count }) => (
+              <li key={name}>
+                <a href={jobLink(jobId, name)} aria-current={name === section ? "location" : undefined}>
+                  {title}
+                  {count === null ? null : <span className="count numerals">{count}</span>}
+                </a>
+              </li>
+            ))}
+          </ul>
+          <Tools jobId={jobId} report={report} raw={raw} />
+        </nav>
+        <div className="report__body">
+          {sections.map(({ name, title, body }) => (
+            <ReportSection key={name} name={name} title={title} current={name === section}>
+              {body}
+            </ReportSection>
+          ))}
+          <Provenance report={report} />
+        </div>
+      </div>
+    </article>
+  );
+}
+
+function ReportSection(props: { name: string; title: string; current: boolean; children: ReactNode }) {
+  const heading = useRef<HTMLHeadingElement>(null);
+  useEffect(() => {
+    if (!props.current) return;
+    heading.current?.scrollIntoView({ block: "start" });
+    heading.current?.focus({ preventScroll: true });
+  }, [props.current]);
+  return (
+    <section className="section" aria-labelledby={`section-${props.name}`}>
+      <h2 ref={heading} id={`section-${props.name}`} tabIndex={-1}>
+        {props.title}
+      </h2>
+      {props.children}
+    </section>
+  );
+}
+
+/** Who made the report, and from what. */
+function Provenance({ report }: { report: Report }) {
+  if (report.provenance.length === 0) return null;
+  return (
+    <footer className="provenance">
+      <h2 className="provenance__title">How this report was made</h2>
+      <dl>
+        {report.provenance.map(({ label, value }) => (
+          <div key={label}>
+            <dt>{label}</dt>
+            <dd>{value}</dd>
+          </div>
+        ))}
+      </dl>
+    </footer>
+  );
+}

@@ -1,0 +1,51 @@
+import { JobsApiError } from "@careerlens/jobs-react";
+
+import { AlertIcon } from "./icons";
+
+const LOST: Partial<Record<string, string>> = {
+  network: "The server could not be reached. Check your connection and try again; nothing was lost.",
+  timeout: "The server did not answer in time. Try again in a moment; nothing was lost.",
+};
+
+/** A refused request, told in full: the reason, each field concerned, and what to quote when asking. */
+export function Refusal({ error, title }: { error: unknown; title?: string }) {
+  if (!(error instanceof JobsApiError)) {
+    return (
+      <div className="note note--danger" role="alert">
+        <AlertIcon />
+        <p>{error instanceof Error ? error.message : "Something unexpected happened. Try again."}</p>
+      </div>
+    );
+  }
+  const explanation = LOST[error.code] ?? error.detail;
+  return (
+    <div className="note note--danger refusal" role="alert">
+      <AlertIcon />
+      <div>
+        <p>
+          <strong>{title ?? error.title}</strong>
+        </p>
+        {explanation === "" ? null : <p>{explanation}</p>}
+        {error.errors.length === 0 ? null : (
+          <ul className="refusal__fields">
+            {error.errors.map(({ field, message, code }) => (
+              <li key={`${field} ${code}`}>
+                <code>{field}</code> {message}
+              </li>
+            ))}
+          </ul>
+        )}
+        {error.retryAfter === null ? null : (
+          <p>
+            Try again in {error.retryAfter} {error.retryAfter === 1 ? "second" : "seconds"}.
+          </p>
+        )}
+        {error.requestId === null ? null : (
+          <p className="refusal__request">
+            Reference <code>{error.requestId}</code>
+          </p>
+        )}
+      </div>
+    </div>
+  );
+}

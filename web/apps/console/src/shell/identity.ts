@@ -1,0 +1,95 @@
+import { local, readStored, session, writeStored } from "./storage";
+
+/** Who the page speaks for. There is no token in development, where the user id is enough. */
+export interface Identity {
+  readonly userId: string;
+  readonly authToken: string | null;
+}
+
+const USER_KEY = "careerlens:console:user";
+const TOKEN_KEY = "careerlens:console:token";
+
+/** `crypto.randomUUID` exists on secure origins only; this is for wherever a developer opens it. */
+function randomSuffix(): string {
+  const bytes = crypto.getRandomValues(new Uint8Array(6));
+  return Array.from(bytes, (byte) => byte.toString(16).padStart(2, "0")).join("");
+}
+
+/** A user id of this browser's own, made once and remembered. Only a development server accepts it. */
+export function developmentIdentity(): Identity {
+  const known = readStored(local, USER_KEY);
+  const userId = known ?? `guest-${randomSuffix()}`;
+  if (known === null) writeStored(local, USER_KEY, userId);
+  return { userId, authToken: null };
+}
+
+/** What is wrong with a pasted token, in words for the person who pasted it. */
+export class TokenProblem extends Error {}
+
+interface Claims {
+  readonly userId: string;
+  readonly expiresAtMs: number | null;
+}
+
+function base64UrlDecode(part: string): string {
+  const base64 = part.replace(/-/g, "+").replace(/_/g, "/");
+  const bytes = Uint8Array.from(atob(base64), (character) => character.charCodeAt(0));
+  return new TextDecoder("utf-8", { fatal: true }).decode(bytes);
+}
+
+/**
+ * The user named by a token, read without checking its signature: the server does that.
+ *
+ * It only keeps one user's remembered jobs apart from another's in this browser.
+ */
+export function readClaims(token: string): Claims {
+  const parts = token.split(".");
+  if (parts.length !== 3) {
+    throw new TokenProblem("That is not a token: expected three parts joined by dots.");
+  }
+  let claims: unknown;
+  try {
+    claims = JSON.parse(base64UrlDecode(parts[1] ?? ""));
+  } catch {
+    throw new TokenProblem("That token cannot be read. Was all of it copied?");
+  }
+  if (typeof claims !== "object" || claims === null) {
+    throw new TokenProblem("That token cannot be read. Was all of it copied?");
+  }
+  const record = claims as Record<string, unknown>;
+  const userId = [record["userId"], record["sub"]].find(
+    (value): value is string => typeof value === "string" && value !== "",
+  );
+  if (userId === undefined) throw new TokenProblem("That token names no user.");
+  const expires = record["exp"];
+  return { userId, expiresAtMs: typeof expires === "number" ? expires * 1000 : null };
+}
+
+/** The identity a pasted token stands for. Raises `TokenProblem` when it is unreadable or over. */
+export function identityFromToken(pasted: string, nowMs: number): Identity {
+  const authToken = pasted.trim().replace(/^Bearer\s+/i, "");
+  if (authToken === "") throw new TokenProblem("Paste a token first.");
+  const { userId, expiresAtMs } = readClaims(authToken);
+  if (expiresAtMs !== null && expiresAtMs <= nowMs) {
+    throw new TokenProblem("That token has expired. Ask for a new one.");
+  }
+  return { userId, authToken };
+}
+
+/** The identity kept for this tab, if it is still good. */
+export function rememberedIdentity(nowMs: number): Identity | null {
+  const token = readStored(session, TOKEN_KEY);
+  if (token === null) return null;
+  try {
+    return identityFromToken(token, nowMs);
+  } catch (problem) {
+    if (!(problem instanceof TokenProblem)) throw problem;
+    writeStored(session, TOKEN_KEY, null);
+    return null;
+  }
+}
+
+/** Keeps a token until the tab closes, or forgets it for `null`. */
+export function rememberToken(token: string | null): void {
+  writeStored(session, TOKEN_KEY, token);
+}

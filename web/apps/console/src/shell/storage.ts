@@ -1,0 +1,27 @@
+/**
+ * Browser storage that may be forbidden, full or holding something else.
+ *
+ * What the page keeps there is a convenience, so reading falls back to `null` and writing tells by
+ * its result whether the value was kept.
+ */
+export function readStored(area: () => Storage, key: string): string | null {
+  try {
+    return area().getItem(key);
+  } catch {
+    return null;
+  }
+}
+
+/** Keeps a value, or removes it for `null`. Returns whether the browser took it. */
+export function writeStored(area: () => Storage, key: string, value: string | null): boolean {
+  try {
+    if (value === null) area().removeItem(key);
+    else area().setItem(key, value);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+export const local = (): Storage => window.localStorage;
+export const session = (): Storage => window.sessionStorage;
