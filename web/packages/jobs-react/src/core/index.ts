@@ -1,3 +1,4 @@
+export { isFinal, toJob } from './job.js';
 export { JobsApi } from './api.js';
 export type { JobsApiOptions } from './api.js';
 export { JobsClient } from './client.js';
