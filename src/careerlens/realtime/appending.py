@@ -1,0 +1,96 @@
+"""What a batch of events does to feeds and live indexes, applied with the position in one step."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Literal
+
+from careerlens.foundation.errors import CareerLensError
+from careerlens.jobs.keys import feed_key, live_key, wake_channel
+from careerlens.jobs.model import JobUpdate
+from careerlens.realtime._scripts import script
+from careerlens.realtime.entries import RESYNC_FIELD, UPDATE_FIELD, encode_update
+from careerlens.realtime.feed import FEED_LENGTH, FEED_SECONDS
+from careerlens.realtime.lease import Lease, LeaseLostError
+from careerlens.wire.link import Link
+
+_LEASE_LOST, _POSITION_MOVED = -1, -2
+
+
+class PositionMovedError(CareerLensError):
+    """The stored position is not where we left it: read it again before going on."""
+
+    def __init__(self, key: str) -> None:
+        super().__init__(f"the position {key} was moved by somebody else")
+        self.key = key
+
+
+@dataclass(slots=True)
+class Steps:
+    """What is to be done, in order, for any number of owners."""
+
+    _owners: dict[str, int] = field(default_factory=dict)
+    _steps: list[str | int] = field(default_factory=list)
+
+    def append(self, owner: str, update: JobUpdate) -> None:
+        """Tell the owner."""
+        self._add(owner, "append", UPDATE_FIELD, encode_update(update))
+
+    def ask_to_resync(self, owner: str, reason: str) -> None:
+        """Tell the owner that entries are missing."""
+        self._add(owner, "append", RESYNC_FIELD, reason)
+
+    def index(self, owner: str, member: str, created_at_ms: int) -> None:
+        """Put a job among the owner's live ones."""
+        self._add(owner, "index", member, str(created_at_ms))
+
+    def drop(self, owner: str, member: str) -> None:
+        """Take a job out of the owner's live ones."""
+        self._add(owner, "drop", member, "")
+
+    def _add(self, owner: str, kind: Literal["append", "index", "drop"], a: str, b: str) -> None:
+        number = self._owners.setdefault(owner, len(self._owners) + 1)
+        self._steps += [number, kind, a, b]
+
+    def arguments(self) -> tuple[list[str], list[str | int]]:
+        """Keys and values as `lua/relay-append.lua` wants them after its fixed ones."""
+        keys = [key for owner in self._owners for key in (feed_key(owner), live_key(owner))]
+        channels: list[str | int] = [wake_channel(owner) for owner in self._owners]
+        return keys, [len(self._owners), *channels, *self._steps]
+
+
+async def apply(
+    link: Link,
+    lease: Lease,
+    position_key: str,
+    steps: Steps,
+    *,
+    expected: str | None,
+    moved_to: str,
+) -> int:
+    """Do the steps and move the position from `expected` to `moved_to`, all or nothing.
+
+    Returns how many entries were appended. Raises `LeaseLostError` or `PositionMovedError` when
+    somebody else relays this queue now.
+    """
+    keys, values = steps.arguments()
+    reply = int(
+        await link.run(
+            script("relay-append"),
+            [lease.key, position_key, *keys],
+            [
+                lease.token,
+                expected or "",
+                moved_to,
+                lease.duration_ms,
+                FEED_LENGTH,
+                FEED_SECONDS,
+                *values,
+            ],
+        )
+    )
+    if reply == _LEASE_LOST:
+        raise LeaseLostError(lease.key)
+    if reply == _POSITION_MOVED:
+        raise PositionMovedError(position_key)
+    return reply

@@ -1,0 +1,226 @@
+"""Carries what happens in every queue to the feeds of the jobs' owners.
+
+    for each queue:   stand by ──lease──▶ lead: read events from the stored position,
+                         ▲                append to feeds + move the position (one script)
+                         └──lease lost, server away, any doubt──┘
+
+Any number of processes may run a relay; for each queue one of them leads. Position and entries
+move together, so a leader that is killed anywhere is followed by one that neither repeats nor
+skips an entry. The relay knows nothing of sockets: feeds are all it writes.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections.abc import Iterable, Iterator
+
+from careerlens.foundation.errors import ServiceUnavailableError
+from careerlens.foundation.logging import get_logger
+from careerlens.jobs.keys import QUEUES_KEY, live_member
+from careerlens.realtime.appending import PositionMovedError, Steps, apply
+from careerlens.realtime.lease import Lease, LeaseLostError
+from careerlens.realtime.owners import Owners
+from careerlens.realtime.resync import owners_of_live_jobs
+from careerlens.realtime.translate import (
+    NOTHING_KNOWN,
+    JobFacts,
+    describe,
+    ends_job,
+    needs_facts,
+    starts_job,
+)
+from careerlens.wire.cancel import ERROR_CODE
+from careerlens.wire.errors import CommandRejectedError
+from careerlens.wire.events import START, EventReader, Gap, QueueEvent
+from careerlens.wire.keys import QueueKeys
+from careerlens.wire.link import Link
+
+DISCOVERY_INTERVAL_S = 1.0
+STANDBY_INTERVAL_S = 0.4
+# Some 5 µs of server time for each event: the server is held for a millisecond at a time.
+EVENTS_PER_STEP = 200
+_LINK_TIMEOUT_S = 2.0
+_REASONS_TO_STAND_BY = (
+    LeaseLostError,
+    PositionMovedError,
+    ServiceUnavailableError,
+    CommandRejectedError,
+)
+_log = get_logger("careerlens.realtime.relay")
+
+
+class Relay:
+    """Relays `queues` and every queue that appears in the set of used ones.
+
+    Run it for the life of the process; it waits out every failure of the server.
+    """
+
+    def __init__(self, url: str, queues: Iterable[str] = (), *, prefix: str = "bull") -> None:
+        self._url = url
+        self._prefix = prefix
+        self._first = frozenset(queues)
+        self._relays: dict[str, QueueRelay] = {}
+
+    @property
+    def leading(self) -> frozenset[str]:
+        """The queues that this relay leads now."""
+        return frozenset(name for name, relay in self._relays.items() if relay.is_leading)
+
+    async def run(self) -> None:
+        """Relay until cancelled. Leases are given back on the way out."""
+        link = Link(self._url, name="careerlens:relay", timeout_s=_LINK_TIMEOUT_S)
+        try:
+            async with asyncio.TaskGroup() as tasks:
+                while True:
+                    for queue in await self._new_queues(link):
+                        relay = QueueRelay(self._url, link, QueueKeys(queue, self._prefix))
+                        self._relays[queue] = relay
+                        tasks.create_task(relay.run(), name=f"relay-{queue}")
+                    await asyncio.sleep(DISCOVERY_INTERVAL_S)
+        finally:
+            self._relays.clear()
+            await link.close()
+
+    async def _new_queues(self, link: Link) -> list[str]:
+        try:
+            used = {name.decode() for name in await link.call("SMEMBERS", QUEUES_KEY)}
+        except (ServiceUnavailableError, CommandRejectedError):
+            used = set()
+        return sorted(filter(is_queue_name, (self._first | used) - self._relays.keys()))
+
+
+class QueueRelay:
+    """Relays one queue while it holds the queue's lease."""
+
+    def __init__(self, url: str, link: Link, keys: QueueKeys) -> None:
+        self.is_leading = False
+        self._url = url
+        self._link = link
+        self._keys = keys
+        self._lease = Lease(link, f"careerlens:relay:{{{keys.queue}}}")
+        self._position_key = f"careerlens:relay:{{{keys.queue}}}:position"
+        self._owners = Owners(link, keys)
+
+    async def run(self) -> None:
+        """Stand by, lead, stand by again, until cancelled."""
+        while True:
+            try:
+                if await self._lease.acquire():
+                    await self._lead_until_lost()
+            except (ServiceUnavailableError, CommandRejectedError) as error:
+                _log.warning("relay_waits", queue=self._keys.queue, reason=str(error))
+            await asyncio.sleep(STANDBY_INTERVAL_S * random.uniform(0.5, 1.0))  # noqa: S311
+
+    async def _lead_until_lost(self) -> None:
+        self.is_leading = True
+        _log.info("relay_leads", queue=self._keys.queue)
+        try:
+            async with asyncio.TaskGroup() as tasks:
+                tasks.create_task(self._lease.keep(), name=f"lease-{self._keys.queue}")
+                tasks.create_task(self._carry(), name=f"carry-{self._keys.queue}")
+        except* _REASONS_TO_STAND_BY as reasons:
+            # Nothing is lost: whoever leads next starts where the last step ended.
+            _log.warning(
+                "relay_stands_by", queue=self._keys.queue, reason=str(reasons.exceptions[0])
+            )
+        finally:
+            self.is_leading = False
+            await self._give_back()
+
+    async def _give_back(self) -> None:
+        try:
+            async with asyncio.timeout(_LINK_TIMEOUT_S):
+                await self._lease.release()
+        except (ServiceUnavailableError, CommandRejectedError, TimeoutError) as error:
+            _log.info("lease_runs_out", queue=self._keys.queue, reason=str(error))
+
+    async def _carry(self) -> None:
+        stored = await self._link.call("GET", self._position_key)
+        position: str | None = stored.decode() if stored else None
+        async with EventReader(self._url, self._keys, position=position or START) as reader:
+            async for item in reader:
+                if isinstance(item, Gap):
+                    await self._announce_gap(item, position)
+                    position = item.resumed_at
+                    continue
+                for events in _chunks(item):
+                    await self._tell(events, position)
+                    position = events[-1].id
+
+    async def _tell(self, events: list[QueueEvent], position: str | None) -> None:
+        owners = await self._owners.resolve(event.job_id for event in events if event.job_id)
+        facts = await self._facts_for(events)
+        steps = Steps()
+        for event in events:
+            owner = owners.get(event.job_id) if event.job_id else None
+            if owner is not None:
+                self._add_steps(steps, owner, event, facts.get(event.id, NOTHING_KNOWN))
+        await self._apply(steps, position, events[-1].id)
+
+    def _add_steps(self, steps: Steps, owner: str, event: QueueEvent, facts: JobFacts) -> None:
+        assert event.job_id is not None, "only events of jobs have owners"
+        member = live_member(self._keys.queue, event.job_id)
+        if starts_job(event):
+            steps.index(owner, member, event.timestamp_ms)
+        try:
+            update = describe(event, self._keys.queue, facts)
+            if update is not None:
+                steps.append(owner, update)
+        except (ValueError, RecursionError) as error:
+            # A worker of another make may write what no JSON can carry; its owner asks again.
+            _log.warning("event_unreadable", queue=self._keys.queue, id=event.id, reason=str(error))
+            steps.ask_to_resync(owner, "event_unreadable")
+        if ends_job(event):
+            steps.drop(owner, member)
+
+    async def _facts_for(self, events: list[QueueEvent]) -> dict[str, JobFacts]:
+        asking = [event for event in events if event.job_id and needs_facts(event)]
+        if not asking:
+            return {}
+        rows = await self._link.call_many(
+            [("HMGET", self._keys.job(event.job_id or ""), "atm", ERROR_CODE) for event in asking]
+        )
+        return {
+            event.id: JobFacts(
+                attempts_made=int(attempts) if attempts and attempts.isdigit() else 0,
+                error_code=code.decode(errors="replace") if code else None,
+            )
+            for event, (attempts, code) in zip(asking, rows, strict=True)
+        }
+
+    async def _announce_gap(self, gap: Gap, position: str | None) -> None:
+        steps = Steps()
+        for owner, foreign in (await owners_of_live_jobs(self._link, self._keys)).items():
+            for job_id in foreign:
+                member = live_member(self._keys.queue, job_id)
+                steps.index(owner, member, int(gap.resumed_at.partition("-")[0]))
+            steps.ask_to_resync(owner, f"events_{gap.kind}")
+        _log.warning(
+            "events_missed", queue=self._keys.queue, after=gap.after, resumed_at=gap.resumed_at
+        )
+        await self._apply(steps, position, gap.resumed_at)
+
+    async def _apply(self, steps: Steps, position: str | None, moved_to: str) -> None:
+        await apply(
+            self._link,
+            self._lease,
+            self._position_key,
+            steps,
+            expected=position,
+            moved_to=moved_to,
+        )
+
+
+def is_queue_name(name: str) -> bool:
+    """Whether a queue can have this name; others cannot be relayed."""
+    try:
+        QueueKeys(name)
+    except ValueError:
+        return False
+    return True
+
+
+def _chunks(events: list[QueueEvent]) -> Iterator[list[QueueEvent]]:
+    for start in range(0, len(events), EVENTS_PER_STEP):
+        yield events[start : start + EVENTS_PER_STEP]

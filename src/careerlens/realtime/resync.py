@@ -1,0 +1,56 @@
+"""Whom to tell when events of a queue are missing: everyone with a job that may have changed."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from urllib.parse import unquote
+
+from careerlens.jobs.ids import parse_job_id
+from careerlens.jobs.keys import live_member
+from careerlens.realtime.owners import Owners
+from careerlens.wire.keys import QueueKeys
+from careerlens.wire.link import Link
+
+_LOOKED_AT = 10_000
+_SCAN_STEP = 1_000
+_LIVE_KEYS = "careerlens:{*}:live"
+
+
+async def owners_of_live_jobs(link: Link, keys: QueueKeys) -> dict[str, list[str]]:
+    """Owners with a live job in the queue, each with ids of foreign jobs they may not know of.
+
+    Live indexes hold every job whose end was not relayed, so also those that ended unseen. Jobs
+    of foreign producers added unseen stand in the queue alone, where the first ten thousand of
+    each state are looked at.
+    """
+    owners: dict[str, list[str]] = {}
+    async for owner in _owners_with_members(link, keys.queue):
+        owners[owner] = []
+    foreign = [job_id for job_id in await _standing_jobs(link, keys) if not parse_job_id(job_id)]
+    for job_id, owner_or_none in (await Owners(link, keys).resolve(foreign)).items():
+        if owner_or_none is not None:
+            owners.setdefault(owner_or_none, []).append(job_id)
+    return owners
+
+
+async def _owners_with_members(link: Link, queue: str) -> AsyncIterator[str]:
+    belongs_to_queue = live_member(queue, "").encode()
+    cursor = b"0"
+    while True:
+        cursor, found = await link.call("SCAN", cursor, "MATCH", _LIVE_KEYS, "COUNT", _SCAN_STEP)
+        indexes = await link.call_many([("ZRANGE", key, 0, -1) for key in found])
+        for key, members in zip(found, indexes, strict=True):
+            if any(member.startswith(belongs_to_queue) for member in members):
+                yield unquote(key.decode().partition("{")[2].rpartition("}")[0])
+        if cursor == b"0":
+            return
+
+
+async def _standing_jobs(link: Link, keys: QueueKeys) -> list[str]:
+    lists = [("LRANGE", key, 0, _LOOKED_AT - 1) for key in (keys.active, keys.wait, keys.paused)]
+    sets = [
+        ("ZRANGE", key, 0, _LOOKED_AT - 1)
+        for key in (keys.prioritized, keys.delayed, keys.waiting_children)
+    ]
+    found = await link.call_many([*lists, *sets])
+    return [job_id.decode(errors="replace") for job_ids in found for job_id in job_ids]
