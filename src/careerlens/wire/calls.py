@@ -219,7 +219,7 @@ class QueueCalls:
         return bullmq_script("moveJobFromActiveToWait"), keys, args
 
     def extend_locks(self, held: Mapping[str, str], lock_duration_ms: int) -> Call:
-        """Renew the locks of `held` (id to token); the reply lists ids that are lost."""
+        """Renew the locks of `held` (job id to token); the reply lists ids that are lost."""
         args = (self._base, _pack(list(held.values())), _pack(list(held)), lock_duration_ms)
         return bullmq_script("extendLocks"), self._named("stalled"), args
 

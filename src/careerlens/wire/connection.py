@@ -102,7 +102,7 @@ class Connection(asyncio.Protocol):
             self.abort(f"the server sent something that is not a reply: {error}")
 
     def _deliver(self, reply: Any) -> None:
-        if self._on_push is not None and not self._waiting:
+        if self._on_push is not None and isinstance(reply, list) and reply[0] == b"message":
             self._on_push(reply)
             return
         waiter = self._waiting.popleft()

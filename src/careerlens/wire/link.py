@@ -66,6 +66,8 @@ class Link:
         self._keeper: asyncio.Task[None] | None = None
         self._closed = False
         self._last_problem = "not connected yet"
+        self.client_id: int | None = None
+        """The server's number for this connection, for CLIENT UNBLOCK; None where it tells none."""
 
     @property
     def is_connected(self) -> bool:
@@ -225,9 +227,12 @@ class Link:
                 connection.abort(self._last_problem)
 
     async def _greet(self, connection: Connection) -> None:
-        commands = [*self._address.greeting, ("CLIENT", "SETNAME", self._name)]
-        replies = connection.send_all([encode(command) for command in commands])
-        for reply in await asyncio.gather(*replies):
+        commands = [*self._address.greeting, ("CLIENT", "SETNAME", self._name), ("CLIENT", "ID")]
+        replies = await asyncio.gather(
+            *connection.send_all([encode(command) for command in commands])
+        )
+        self.client_id = replies[-1] if isinstance(replies[-1], int) else None
+        for reply in replies:
             # Some hosted servers refuse CLIENT; a wrong login is told by AUTH or SELECT.
             if isinstance(reply, hiredis.ReplyError) and not str(reply).startswith("ERR unknown"):
                 raise CommandRejectedError(str(reply))

@@ -1,0 +1,230 @@
+"""Brings jobs to the worker's slots.
+
+    slot: take ──▶ a job ──▶ run ──▶ finish, which takes the next in the same step
+           │ nothing                    │ nothing
+           ▼                            ▼
+         idle  ◀────────────────────────┘
+           ▲
+           └── woken by: the doorbell (BZPOPMIN on the queue's marker), a due delayed job,
+               the end of a rate limit, or a neighbour who found work
+
+A take is never repeated blindly: a lost reply may have brought a job, which `resolving` finds.
+Each take has a token of its own. A slot keeps its token while finishing brings it the next job,
+since BullMQ's script locks that one with the same token; after anything uncertain it is retired.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import time
+from collections import deque
+from dataclasses import dataclass
+from itertools import count
+from typing import Any
+from uuid import uuid4
+
+from careerlens.foundation.errors import OutcomeUnknownError, ServiceUnavailableError
+from careerlens.foundation.logging import get_logger
+from careerlens.queue.record import JobRecord
+from careerlens.wire.calls import QueueCalls, fetch_options
+from careerlens.wire.errors import CommandRejectedError
+from careerlens.wire.link import Link
+from careerlens.worker.options import WorkerOptions
+from careerlens.worker.resolving import Resolving
+from careerlens.worker.stats import WorkerStats
+
+_PAUSE_S = 1.0
+_log = get_logger("careerlens.worker")
+
+
+@dataclass(frozen=True, slots=True)
+class Taken:
+    """A job that was taken with `token`; its lock was asked for at `asked_at` (monotonic)."""
+
+    record: JobRecord
+    token: str
+    asked_at: float
+
+
+class Fetching:
+    """Takes jobs for slots, and lets slots wait where there are none."""
+
+    def __init__(
+        self,
+        link: Link,
+        doorbell: Link,
+        calls: QueueCalls,
+        options: WorkerOptions,
+        resolving: Resolving,
+        stats: WorkerStats,
+    ) -> None:
+        self._link = link
+        self._doorbell = doorbell
+        self._calls = calls
+        self._options = options
+        self._resolving = resolving
+        self._stats = stats
+        self._worker_id = uuid4().hex
+        self._numbers = count(1)
+        self._idle: deque[asyncio.Future[None]] = deque()
+        self._someone_idle = asyncio.Event()
+        self._missed_ring = False
+        self._alarm: asyncio.TimerHandle | None = None
+        self._limited_until = 0.0
+        self.is_closing = False
+
+    async def next(self, *, after_finding_nothing: bool = False) -> Taken | None:
+        """The next job, waiting for one; None once closing.
+
+        `after_finding_nothing` is for a slot whose finish has just looked.
+        """
+        if after_finding_nothing:
+            await self._wait()
+        while not self.is_closing:
+            taken = await self._take()
+            if taken is not None:
+                self._wake_neighbour()
+                return taken
+            await self._wait()
+        return None
+
+    def options_for(self, token: str) -> bytes:
+        """Packed options with which `token` takes a job."""
+        return fetch_options(
+            token, self._options.lock_duration_ms, self._options.limit, self._options.name
+        )
+
+    def accept(self, reply: Any, token: str, asked_at: float) -> Taken | None:
+        """Read what a take, or a finish that takes, has brought."""
+        if not isinstance(reply, list) or len(reply) < 2:
+            return None
+        parts: list[Any] = [*reply, 0, 0]
+        flat, job_id, *times = parts
+        if isinstance(flat, list):
+            self._stats.taken += 1
+            return Taken(JobRecord.from_fields(job_id.decode(), flat), token, asked_at)
+        limited_ms, due_ms = int(times[0] or 0), float(times[1] or 0)
+        if limited_ms > 0:
+            self._limited_until = time.monotonic() + limited_ms / 1000
+            self._set_alarm(limited_ms / 1000)
+        elif due_ms > 0:
+            self._set_alarm(due_ms / 1000 - time.time())
+        return None
+
+    def close(self) -> None:
+        """Take no more: idle slots are let go. A take under way still brings its job."""
+        self.is_closing = True
+        self._someone_idle.set()
+        if self._alarm is not None:
+            self._alarm.cancel()
+        while self._idle:
+            self._wake_neighbour()
+
+    async def watch(self) -> None:
+        """Wake idle slots when the queue's marker says that there is work. Runs until closed."""
+        while not self.is_closing:
+            await self._someone_idle.wait()
+            limited_s = self._limited_until - time.monotonic()
+            if limited_s > 0:
+                await asyncio.sleep(min(limited_s, _PAUSE_S))
+                continue
+            try:
+                await self._answer_the_door()
+            except OutcomeUnknownError:
+                self._ring()  # the cut may have swallowed a marker
+            except (ServiceUnavailableError, CommandRejectedError) as error:
+                _log.warning("waiting for jobs was interrupted", problem=str(error))
+                await _pause()
+
+    async def stop_watching(self) -> None:
+        """End the blocking wait on the server, so that no marker is lost with it."""
+        client_id = self._doorbell.client_id
+        try:
+            if client_id is not None:
+                await self._link.call("CLIENT", "UNBLOCK", client_id)
+        except (ServiceUnavailableError, CommandRejectedError) as error:
+            # A marker may be lost now; every worker also looks by itself each few seconds.
+            _log.info("the wait for jobs could not be ended in order", problem=str(error))
+
+    async def _answer_the_door(self) -> None:
+        marker = self._calls.keys.marker
+        popped = await self._doorbell.call("BZPOPMIN", marker, self._options.drain_delay_s)
+        if self.is_closing:
+            if popped is not None:
+                await self._link.call("ZADD", marker, popped[2], popped[1])
+            return
+        due_s = float(popped[2]) / 1000 - time.time() if popped else 0.0
+        if due_s > 0:
+            self._set_alarm(due_s)
+        else:
+            self._ring()
+
+    async def _take(self) -> Taken | None:
+        token = f"{self._worker_id}:{next(self._numbers)}"
+        asked_at = time.monotonic()
+        call = self._calls.take(time.time_ns() // 1_000_000, self.options_for(token))
+        try:
+            return self.accept(await self._link.run(*call), token, asked_at)
+        except OutcomeUnknownError:
+            return await self.look_for(token)
+        except (ServiceUnavailableError, CommandRejectedError) as error:
+            _log.warning("taking a job failed", problem=str(error))
+            await _pause()
+            return None
+
+    async def look_for(self, token: str, *, besides: str | None = None) -> Taken | None:
+        """Find the job that a call with a lost reply took with `token`."""
+        asked_at = time.monotonic()
+        found = await self._resolving.find(token, besides=besides)
+        if found is None:
+            return None
+        self._stats.resolved += 1
+        self._stats.taken += 1
+        # Its lock was set some time ago: what is left of it is what the resolver waited for.
+        return Taken(found.record, token, asked_at - self._options.lock_duration_s + found.left_s)
+
+    async def _wait(self) -> None:
+        """Be idle until woken."""
+        if self.is_closing:
+            return
+        if self._missed_ring:
+            self._missed_ring = False
+            return
+        woken = asyncio.get_running_loop().create_future()
+        self._idle.append(woken)
+        self._someone_idle.set()
+        try:
+            await woken
+        finally:
+            if not woken.done() or woken.cancelled():
+                self._idle = deque(other for other in self._idle if other is not woken)
+
+    def _wake_neighbour(self) -> bool:
+        while self._idle:
+            woken = self._idle.popleft()
+            if not self._idle and not self.is_closing:
+                self._someone_idle.clear()
+            if not woken.done():
+                woken.set_result(None)
+                return True
+        return False
+
+    def _ring(self) -> None:
+        """Wake a slot; if all are busy with a take just now, let the next one look again."""
+        if not self._wake_neighbour():
+            self._missed_ring = True
+
+    def _set_alarm(self, in_s: float) -> None:
+        loop = asyncio.get_running_loop()
+        when = loop.time() + max(in_s, 0.0)
+        if self._alarm is not None and not self._alarm.cancelled():
+            if loop.time() < self._alarm.when() <= when:
+                return
+            self._alarm.cancel()
+        if not self.is_closing:
+            self._alarm = loop.call_at(when, self._ring)
+
+
+async def _pause() -> None:
+    await asyncio.sleep(random.uniform(_PAUSE_S / 2, _PAUSE_S))  # noqa: S311 (jitter only)

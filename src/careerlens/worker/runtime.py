@@ -1,0 +1,274 @@
+"""The worker itself: slots that take, run and finish jobs, and the services beside them.
+
+run ── task group
+       ├── slot 1 … slot N        take ▶ run the handler ▶ finish ▶ …
+       ├── doorbell               waits for work on its own connection
+       ├── stalled check          puts jobs of vanished workers back in line
+       ├── cancel channel         interrupts handlers whose job is cancelled
+       └── lost takes             finds jobs whose take lost its reply
+    ── thread: lock keeper        renews every lock on its own connection
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
+from typing import Any
+
+from careerlens.foundation.logging import get_logger
+from careerlens.wire.calls import QueueCalls
+from careerlens.wire.keys import QueueKeys
+from careerlens.wire.link import Link
+from careerlens.wire.scripts import verify_scripts
+from careerlens.worker.cancelling import Cancelling
+from careerlens.worker.fetching import Fetching, Taken
+from careerlens.worker.finishing import Finishing
+from careerlens.worker.held import HeldJob, HeldJobs, Interruption
+from careerlens.worker.job import ActiveJob, Processor
+from careerlens.worker.locks import LockKeeper
+from careerlens.worker.options import WorkerOptions
+from careerlens.worker.outcomes import (
+    CANCELLED,
+    GHOST,
+    DescribeFailure,
+    Dropped,
+    HandedBack,
+    Outcome,
+    completed,
+    deferred,
+    describe_plainly,
+    failed,
+)
+from careerlens.worker.resolving import Resolving
+from careerlens.worker.stalled import rescue_stalled_jobs
+from careerlens.worker.stats import WorkerStats
+
+_LONGEST_MARGIN_S = 2.0
+_STUBBORN_S = 1.0
+_log = get_logger("careerlens.worker")
+
+
+class Worker:
+    """Runs the jobs of one queue with `processor`.
+
+    What the processor returns becomes the result, and must be strict JSON; what it raises fails
+    the attempt, in the words of `describe_failure`. `UnrecoverableError` fails the job at once.
+    Cancelling, or the loss of the job, cancels the processor's task. A `Worker` runs once.
+    """
+
+    def __init__(
+        self,
+        queue_name: str,
+        processor: Processor,
+        *,
+        redis_url: str,
+        prefix: str = "bull",
+        options: WorkerOptions | None = None,
+        describe_failure: DescribeFailure = describe_plainly,
+    ) -> None:
+        self.queue_name = queue_name
+        self.options = options or WorkerOptions()
+        self.stats = WorkerStats()
+        self._processor = processor
+        self._describe = describe_failure
+        self._url = redis_url
+        self._calls = QueueCalls(QueueKeys(queue_name, prefix))
+        self._held = HeldJobs()
+        self._link = Link(redis_url, name=f"careerlens:worker:{queue_name}")
+        self._doorbell = Link(
+            redis_url,
+            name=f"careerlens:doorbell:{queue_name}",
+            timeout_s=self.options.drain_delay_s + 10.0,
+        )
+        self._resolving = Resolving(self._link, self._calls, self.options)
+        self._fetching = Fetching(
+            self._link, self._doorbell, self._calls, self.options, self._resolving, self.stats
+        )
+        self._finishing = Finishing(
+            self._link, self._calls, self.options, self._fetching, self.stats
+        )
+        self._cancelling = Cancelling(redis_url, queue_name, self._held)
+        self._locks = LockKeeper(redis_url, self._calls, self._held, self.options)
+        self._slots: list[asyncio.Task[None]] = []
+        self._started = False
+        self._stopped = asyncio.Event()
+
+    @property
+    def is_healthy(self) -> bool:
+        """Whether the worker runs and reaches its server."""
+        return self._started and not self._stopped.is_set() and self._link.is_connected
+
+    @property
+    def is_stopping(self) -> bool:
+        """Whether no further job will be taken."""
+        return self._fetching.is_closing
+
+    @property
+    def running_job_ids(self) -> list[str]:
+        """The jobs in this worker's hands at this moment."""
+        return [job.record.id for job in self._held.all()]
+
+    async def ready(self) -> None:
+        """Wait until the worker hears cancellations and reaches its server."""
+        await self._cancelling.channel.listening.wait()
+        await self._link.connect()
+
+    async def run(self) -> None:
+        """Take and run jobs until `stop`, waiting out any absence of the server.
+
+        When cancelled, running handlers are cancelled and their jobs handed back.
+        Raises `ConfigurationError` when the installed `bullmq` package does not fit.
+        """
+        if self._started:
+            raise RuntimeError(f"the worker of queue {self.queue_name!r} has been started before")
+        self._started = True
+        try:
+            verify_scripts()
+            self._locks.start()
+            async with self._services():
+                await self._run_slots()
+        finally:
+            self._fetching.close()
+            await self._locks.stop()
+            await self._doorbell.close()
+            await self._link.close()
+            self._stopped.set()
+
+    async def stop(self, *, grace_s: float | None = None) -> None:
+        """Take nothing more, let running jobs end, hand back what is left; return when stopped.
+
+        `grace_s` (default: the option `shutdown_s`) covers all of it: shortly before its end
+        handlers that still run are cancelled and their jobs handed back. One that ignores even
+        that is left behind, and another worker rescues its job.
+        """
+        grace_s = self.options.shutdown_s if grace_s is None else grace_s
+        self._fetching.close()
+        if not self._started:
+            self._stopped.set()
+            return
+        margin_s = min(_LONGEST_MARGIN_S, grace_s / 4)
+        if await self._stops_within(grace_s - margin_s):
+            return
+        for job in self._held.all():
+            job.interrupt(Interruption.SHUTDOWN)
+        if not await self._stops_within(margin_s):
+            for slot in self._slots:
+                slot.cancel()
+            await self._stopped.wait()
+
+    async def _stops_within(self, seconds: float) -> bool:
+        try:
+            async with asyncio.timeout(max(seconds, 0.0)):
+                return await self._stopped.wait()
+        except TimeoutError:
+            return False
+
+    @asynccontextmanager
+    async def _services(self) -> AsyncIterator[None]:
+        """Run everything beside the slots; a service that dies stops the worker aloud."""
+        async with asyncio.TaskGroup() as group:
+            name = self.queue_name
+            doorbell = group.create_task(self._fetching.watch(), name=f"doorbell {name}")
+            others = [
+                group.create_task(self._cancelling.channel.listen(), name=f"cancels {name}"),
+                group.create_task(self._resolving.watch(), name=f"lost takes {name}"),
+                group.create_task(
+                    rescue_stalled_jobs(self._link, self._calls, self.options, self.stats),
+                    name=f"stalled check {name}",
+                ),
+            ]
+            yield
+            await self._fetching.stop_watching()
+            await asyncio.wait([doorbell], timeout=_STUBBORN_S)
+            for task in (doorbell, *others):
+                task.cancel()
+
+    async def _run_slots(self) -> None:
+        async with asyncio.TaskGroup() as group:
+            self._slots = [
+                group.create_task(self._slot(), name=f"slot {number} {self.queue_name}")
+                for number in range(self.options.concurrency)
+            ]
+
+    async def _slot(self) -> None:
+        taken = await self._fetching.next()
+        while taken is not None:
+            taken = await self._work(taken)
+            if taken is None:
+                taken = await self._fetching.next(after_finding_nothing=True)
+
+    async def _work(self, taken: Taken) -> Taken | None:
+        """Run one job to its end, and return the one that finishing it has brought."""
+        lease_until = taken.asked_at + self.options.lock_duration_s
+        job = HeldJob(taken.record, taken.token, lease_until)
+        self._held.add(job)
+        self.stats.running += 1
+        try:
+            outcome = await self._run_handler(job)
+            return await self._finishing.finish(job, outcome)
+        except asyncio.CancelledError:
+            await self._let_go(job)
+            raise
+        finally:
+            self.stats.running -= 1
+            self._held.discard(job)
+
+    async def _run_handler(self, job: HeldJob) -> Outcome:
+        refusal = self._refusal(job)
+        if refusal is not None:
+            return refusal
+        active = ActiveJob(job, self._link, self._calls)
+        job.task = asyncio.create_task(self._call(active), name=f"job {job.record.id}")
+        try:
+            # The shield lets this slot be stopped although the handler ignores cancellation.
+            value = await asyncio.shield(job.task)
+        except asyncio.CancelledError:
+            if not job.task.done():
+                raise
+            if job.interruption is None:
+                return failed(RuntimeError("the handler cancelled itself"), self._describe)
+        except Exception as error:  # noqa: BLE001 (whatever a handler raises fails its attempt)
+            if job.interruption is None:
+                return failed(error, self._describe)
+        else:
+            if job.interruption in (None, Interruption.SHUTDOWN):
+                return completed(value)
+        return _INTERRUPTED[job.interruption]
+
+    def _refusal(self, job: HeldJob) -> Outcome | None:
+        """Why a job that was taken is not run at all."""
+        if job.record.name is None:
+            return GHOST
+        if job.record.deferred_failure:
+            return deferred(job.record.deferred_failure)
+        if self._cancelling.is_cancelled(job):
+            return CANCELLED
+        return HandedBack() if self._fetching.is_closing else None
+
+    async def _call(self, active: ActiveJob) -> Any:
+        try:
+            return await self._processor(active)
+        except (SystemExit, KeyboardInterrupt) as error:
+            # Left alone, it would end the whole worker with every other job in it.
+            raise RuntimeError(f"the handler raised {type(error).__name__}") from error
+
+    async def _let_go(self, job: HeldJob) -> None:
+        """The slot itself is cancelled: end the handler and give the job to somebody else."""
+        if job.task is not None:
+            job.task.cancel()
+            _, running = await asyncio.wait([job.task], timeout=_STUBBORN_S)
+            if running:
+                _log.error("a handler ignores its cancellation", job_id=job.record.id)
+                return
+        if job.interruption is not Interruption.LOST and time.monotonic() < job.lease_until:
+            with suppress(TimeoutError):  # then its lock runs out, and it is rescued
+                await asyncio.wait_for(self._finishing.hand_back(job), _STUBBORN_S)
+
+
+_INTERRUPTED: dict[Interruption | None, Outcome] = {
+    Interruption.CANCELLED: CANCELLED,
+    Interruption.SHUTDOWN: HandedBack(),
+    Interruption.LOST: Dropped(),
+}
