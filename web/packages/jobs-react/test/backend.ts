@@ -32,7 +32,11 @@ interface Answer {
 
 type Mutable<T> = { -readonly [K in keyof T]: T[K] };
 
+let backends = 0;
+
 export class Backend {
+  /** A user of this test alone: a page that another test has left may still be putting its jobs away. */
+  readonly user = `user-${(backends += 1)}`;
   readonly requests: RecordedRequest[] = [];
   readonly handshakes: RecordedHandshake[] = [];
   readonly renewals: string[] = [];
@@ -46,8 +50,10 @@ export class Backend {
   readonly #feed: { readonly owner: string; readonly update: JobUpdate }[] = [];
   #http: HttpServer | null = null;
   #gateway: { readonly http: HttpServer; readonly io: SocketServer } | null = null;
+  #apiPort = 0;
   #gatewayPort = 0;
   #count = 0;
+  #losesNext = false;
 
   static async start(): Promise<Backend> {
     const backend = new Backend();
@@ -57,7 +63,7 @@ export class Backend {
   }
 
   get apiUrl(): string {
-    return `http://127.0.0.1:${portOf(this.#http)}`;
+    return `http://127.0.0.1:${this.#apiPort}`;
   }
 
   get socketUrl(): string {
@@ -138,7 +144,16 @@ export class Backend {
     return job;
   }
 
+  /** The next thing that happens does not get into the feed. */
+  loseNext(): void {
+    this.#losesNext = true;
+  }
+
   #tell(jobId: string, news: Omit<JobUpdate, 'id' | 'jobId' | 'type' | 'timestamp'>): void {
+    if (this.#losesNext) {
+      this.#losesNext = false;
+      return;
+    }
     const owner = this.#owners.get(jobId) ?? '';
     const { type } = this.#job(jobId);
     this.#count += 1;
@@ -217,6 +232,7 @@ export class Backend {
     const http = createServer((request, response) => void this.#serve(request, response));
     await new Promise<void>((resolve) => http.listen(0, '127.0.0.1', resolve));
     this.#http = http;
+    this.#apiPort = portOf(http);
   }
 
   async stop(): Promise<void> {
@@ -295,6 +311,6 @@ function cancelAnswer({ jobId, status }: JobStatusResponse, outcome: string): An
   return { status: 200, body: { jobId, status, outcome } };
 }
 
-function portOf(server: HttpServer | null): number {
-  return (server?.address() as AddressInfo).port;
+function portOf(server: HttpServer): number {
+  return (server.address() as AddressInfo).port;
 }

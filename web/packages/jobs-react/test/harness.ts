@@ -24,7 +24,7 @@ export async function startBackend(): Promise<Backend> {
 
 export function openPage(backend: Backend, options: Partial<JobsClientOptions> & { token?: AuthToken } = {}): Page {
   const { token, ...rest } = options;
-  const client = new JobsClient({ userId: 'user-123', apiUrl: backend.apiUrl, ...rest });
+  const client = new JobsClient({ userId: backend.user, apiUrl: backend.apiUrl, ...rest });
   const heard: Heard = [];
   client.observe({
     onProgress: (_, progress) => heard.push(`progress ${progress.percent}`),

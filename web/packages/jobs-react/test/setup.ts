@@ -23,7 +23,9 @@ beforeEach(() => {
   });
 });
 
-afterEach(() => {
+afterEach(async () => {
+  // Tests in Node have no document, and nothing of React's to put away.
+  if (typeof document !== 'undefined') (await import('@testing-library/react')).cleanup();
   Object.assign(timings, real);
   if (typeof localStorage !== 'undefined') localStorage.clear();
 });

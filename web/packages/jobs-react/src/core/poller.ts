@@ -50,9 +50,9 @@ export class Poller {
     this.#isAsking = true;
     const { changed, waiting } = await this.#poll();
     this.#isAsking = false;
+    if (!this.#isRunning) return;
     this.#interval = changed ? timings.pollMin : Math.min(timings.pollMax, this.#interval * 1.5);
     const isResting = !waiting || document.visibilityState === 'hidden';
-    if (!this.#isRunning) return;
     clearTimeout(this.#timer);
     this.#timer = setTimeout(() => void this.#ask(), isResting ? timings.pollIdle : this.#interval);
   }

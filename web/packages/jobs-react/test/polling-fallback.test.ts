@@ -1,0 +1,126 @@
+import { expect, it } from 'vitest';
+
+import { timings } from '../src/core/timings.js';
+import { eventually, openPage, startBackend } from './harness.js';
+
+const LIST = /^\/api\/jobs$/;
+
+it('polls after three vain attempts at the socket, hears everything that way, and slows down', async () => {
+  const backend = await startBackend();
+  await backend.stopGateway();
+  const page = openPage(backend);
+  const jobId = await page.client.createJob({ type: 'resume-optimization' });
+  await eventually(() => expect(page.client.getSnapshot().status).toBe('polling'));
+  backend.begin(jobId);
+  backend.progress(jobId, 30);
+  await eventually(() => expect(page.heard).toEqual(['progress 30']));
+  backend.progress(jobId, 60);
+  await eventually(() => expect(page.heard).toEqual(['progress 30', 'progress 60']));
+  backend.complete(jobId, 'report');
+  await eventually(() => expect(page.heard.at(-1)).toBe('complete "report"'));
+  expect(page.heard).toHaveLength(3);
+});
+
+it('asks ever less often while nothing changes', async () => {
+  const backend = await startBackend();
+  await backend.stopGateway();
+  const asked: number[] = [];
+  backend.intercept = ({ path }) => {
+    if (LIST.test(path)) asked.push(performance.now());
+    return null;
+  };
+  const page = openPage(backend);
+  await page.client.createJob({ type: 'resume-optimization' });
+  asked.length = 0;
+  await eventually(() => expect(asked.length).toBeGreaterThanOrEqual(8));
+  const gaps = asked.slice(1).map((at, index) => at - (asked[index] ?? 0));
+  const mean = (some: number[]): number => some.reduce((sum, gap) => sum + gap, 0) / some.length;
+  expect(mean(gaps.slice(-2))).toBeGreaterThan(1.5 * mean(gaps.slice(1, 3)));
+});
+
+it('polls while the socket is down, stops when it is back, and tells nothing twice', async () => {
+  const backend = await startBackend();
+  const page = openPage(backend);
+  const jobId = await page.client.createJob({ type: 'resume-optimization' });
+  await eventually(() => expect(page.client.getSnapshot().status).toBe('live'));
+  backend.progress(jobId, 20);
+  await eventually(() => expect(page.heard).toEqual(['progress 20']));
+
+  await backend.stopGateway();
+  await eventually(() => expect(page.client.getSnapshot().status).toBe('polling'));
+  backend.progress(jobId, 30);
+  backend.progress(jobId, 50);
+  await eventually(() => expect(page.heard).toEqual(['progress 20', 'progress 50']));
+
+  await backend.startGateway();
+  await eventually(() => expect(page.client.getSnapshot().status).toBe('live'));
+  backend.progress(jobId, 70);
+  await eventually(() => expect(page.heard.at(-1)).toBe('progress 70'));
+  const lists = backend.requestsTo('GET', LIST).length;
+  backend.complete(jobId, 'report');
+  await eventually(() => expect(page.heard.at(-1)).toBe('complete "report"'));
+  expect(page.heard).toEqual(['progress 20', 'progress 50', 'progress 70', 'complete "report"']);
+  expect(backend.requestsTo('GET', LIST).length).toBe(lists);
+});
+
+it('a short cut causes neither polling nor a wave of requests: the feed is resumed', async () => {
+  const backend = await startBackend();
+  timings.downGrace = 5_000;
+  const page = openPage(backend);
+  const jobId = await page.client.createJob({ type: 'resume-optimization' });
+  await eventually(() => expect(page.client.getSnapshot().status).toBe('live'));
+  backend.progress(jobId, 10);
+  await eventually(() => expect(page.heard).toEqual(['progress 10']));
+  const requests = backend.requests.length;
+  for (const percent of [20, 30, 40]) {
+    const handshakes = backend.handshakes.length;
+    backend.cutSockets();
+    backend.progress(jobId, percent);
+    await eventually(() => expect(backend.handshakes.length).toBeGreaterThan(handshakes));
+    await eventually(() => expect(page.heard.at(-1)).toBe(`progress ${percent}`));
+  }
+  expect(page.heard).toEqual(['progress 10', 'progress 20', 'progress 30', 'progress 40']);
+  expect(backend.handshakes.at(-1)?.lastEventId).toMatch(/^1700000000000-\d+$/);
+  expect(backend.requests.length).toBe(requests);
+});
+
+it('an end found by polling is not announced again by the feed', async () => {
+  const backend = await startBackend();
+  const page = openPage(backend);
+  const jobId = await page.client.createJob({ type: 'resume-optimization' });
+  await eventually(() => expect(page.client.getSnapshot().status).toBe('live'));
+  await backend.stopGateway();
+  backend.fail(jobId, 'No.', 'invalid_input');
+  await eventually(() => expect(page.heard).toEqual(['error invalid_input']));
+  await backend.startGateway();
+  await eventually(() => expect(page.client.getSnapshot().status).toBe('live'));
+  const marker = backend.create(backend.user);
+  await eventually(() => expect(page.job(marker)).toBeDefined());
+  expect(page.heard).toEqual(['error invalid_input']);
+});
+
+it('entries that a gateway repeats are heard once', async () => {
+  const backend = await startBackend();
+  const page = openPage(backend);
+  const jobId = await page.client.createJob({ type: 'resume-optimization' });
+  await eventually(() => expect(page.client.getSnapshot().status).toBe('live'));
+  backend.progress(jobId, 10);
+  backend.repeatFeed(backend.user);
+  backend.progress(jobId, 20);
+  backend.repeatFeed(backend.user);
+  backend.cancelled(jobId);
+  await eventually(() => expect(page.heard.at(-1)).toBe('cancel'));
+  expect(page.heard).toEqual(['progress 10', 'progress 20', 'cancel']);
+});
+
+it('an open socket that has fallen silent about running jobs is checked by asking', async () => {
+  const backend = await startBackend();
+  timings.silence = 150;
+  const page = openPage(backend);
+  const jobId = await page.client.createJob({ type: 'resume-optimization' });
+  await eventually(() => expect(page.client.getSnapshot().status).toBe('live'));
+  // The feed loses an end: only asking can find it.
+  backend.loseNext();
+  backend.complete(jobId, 'report');
+  await eventually(() => expect(page.heard).toEqual(['complete "report"']));
+});
