@@ -25,6 +25,8 @@ def doctor(*, json: Flag = False) -> int:
 
     Exit code 0 when nothing stands in the way (warnings may remain), 1 when something does.
 
+    For example:
+
         careerlens doctor
         REDIS_URL=redis://10.0.0.3:6379 careerlens doctor --json
 

@@ -24,6 +24,8 @@ def token(
     It is signed with JWT_SECRET; in development, without that variable, with the secret kept in
     `.careerlens/`. Send it as `Authorization: Bearer …`, or to Socket.IO as `auth.token`.
 
+    For example:
+
         careerlens token --user user-123
         TOKEN=$(careerlens token --user user-123)
         curl -H "Authorization: Bearer $TOKEN" http://localhost:3000/api/jobs

@@ -42,6 +42,8 @@ def run(
     Processes that die are started again. Ctrl-C stops them in order: the worker finishes or hands
     back its jobs first.
 
+    For example:
+
         careerlens run
         API_PORT=3100 SOCKET_PORT=3101 careerlens run
         careerlens run --once --file resume.pdf --role "Data Engineer"

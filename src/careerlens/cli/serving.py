@@ -19,6 +19,8 @@ Serve = Callable[["Settings", "RedisEndpoint"], Awaitable[None]]
 def api(*, host: str | None = None, port: int | None = None) -> int:
     """Serve the HTTP API and the web page, until stopped.
 
+    For example:
+
         careerlens api
         API_PORT=8080 CAREERLENS_ENV=production JWT_SECRET=… REDIS_URL=redis://… careerlens api
 
@@ -36,6 +38,8 @@ def api(*, host: str | None = None, port: int | None = None) -> int:
 
 def socket(*, host: str | None = None, port: int | None = None) -> int:
     """Serve live updates over Socket.IO, until stopped.
+
+    For example:
 
         careerlens socket
         SOCKET_PORT=8081 CORS_ORIGIN=https://example.com careerlens socket
@@ -58,6 +62,8 @@ def worker(
     types: Annotated[str | None, Parameter(alias="-t")] = None,
 ) -> int:
     """Run jobs, until stopped. Running jobs are finished, or handed back, before it ends.
+
+    For example:
 
         careerlens worker
         careerlens worker --concurrency 20 --types resume-optimization

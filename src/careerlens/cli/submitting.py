@@ -27,6 +27,7 @@ ApiUrl = Annotated[str | None, Parameter(name="--api-url")]
 
 def optimize(
     file: str,
+    /,
     *,
     role: Annotated[str, Parameter(alias="-r")],
     json: Flag = False,
@@ -39,6 +40,8 @@ def optimize(
 
     It needs a running CareerLens (`careerlens run`). The report goes to stdout, the progress to
     stderr. Ctrl-C cancels the job.
+
+    For example:
 
         careerlens optimize resume.pdf --role "Data Engineer"
         careerlens optimize resume.docx --role Nurse --json | jq .atsScore
@@ -78,10 +81,11 @@ def optimize(
 
 
 def submit(
-    job_type: Annotated[str, Parameter(name="TYPE")],
+    job_type: str,
+    /,
     *,
     data: Annotated[str | None, Parameter(alias="-d")] = None,
-    field: Annotated[tuple[str, ...], Parameter(alias="-f", negative="")] = (),
+    field: Annotated[tuple[str, ...], Parameter(alias="-f", negative="", show_default=False)] = (),
     file: Path | None = None,
     wait: Annotated[Flag, Parameter(alias="-w")] = False,
     json: Flag = False,
@@ -90,6 +94,8 @@ def submit(
     api_url: ApiUrl = None,
 ) -> int:
     """Create a job of any type; print its id, or with --wait its result.
+
+    For example:
 
         careerlens submit resume-optimization -f targetRole=Nurse -f resumeText=@cv.txt --wait
         careerlens submit resume-optimization --data '{"resumeText": "…", "targetRole": "Nurse"}'

@@ -1,0 +1,92 @@
+# Everything there is to do here. `make help` lists it.
+# Works with GNU make 3.81 and later, and with the POSIX tools of Debian and macOS.
+
+SHELL := /bin/sh
+.DEFAULT_GOAL := help
+
+VENV := .venv
+PYTHON := $(VENV)/bin/python
+INSTALLED := $(VENV)/.installed
+WEB_INSTALLED := web/node_modules/.installed
+INTEROP_INSTALLED := tests/interop/node_modules/.installed
+PAGE := src/careerlens/api/static/index.html
+WEB_SOURCES := $(shell find web/packages web/apps \( -name node_modules -o -name dist -o -name static \) -prune -o -type f -print 2>/dev/null)
+NPM_CI := npm ci --no-audit --no-fund --loglevel=error
+
+# The résumé that `make run ONCE=1` analyses, and the role it is meant for.
+FILE ?=
+ROLE ?=
+
+.PHONY: help
+help: ## List the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' Makefile
+
+.PHONY: run
+run: $(INSTALLED) $(PAGE) ## Start everything (ONCE=1: analyse one résumé and stop; FILE=, ROLE=)
+ifeq ($(ONCE),)
+	@exec $(VENV)/bin/careerlens run
+else
+	@exec $(VENV)/bin/careerlens run --once $(if $(FILE),--file "$(FILE)") $(if $(ROLE),--role "$(ROLE)")
+endif
+
+.PHONY: setup
+setup: $(INSTALLED) $(PAGE) ## Install what is needed, build the web page, start nothing
+
+.PHONY: web
+web: $(PAGE) ## Build the React package and the web page
+
+.PHONY: test
+test: $(INSTALLED) $(PAGE) $(INTEROP_INSTALLED) ## Run every test, those in a real browser included
+	@browser=$$(sh scripts/browser.sh $(PYTHON)) || exit 1; \
+	CHROMIUM="$$browser"; export CHROMIUM; \
+	npm --prefix web test && $(PYTHON) -m pytest $(ARGS)
+
+.PHONY: lint
+lint: $(INSTALLED) $(WEB_INSTALLED) ## Check style and types, Python and TypeScript
+	$(PYTHON) -m ruff check .
+	$(PYTHON) -m ruff format --check .
+	$(PYTHON) -m mypy
+	npm --prefix web run typecheck
+
+.PHONY: bench
+bench: $(INSTALLED) ## Measure, and write benchmarks/results/
+	$(PYTHON) benchmarks/queue/measure.py
+
+.PHONY: soak
+soak: $(INSTALLED) ## Run for hours: memory and counts must stay flat (JOBS=1000000)
+	$(PYTHON) -m pytest -m soak --timeout=0 -o addopts="--strict-markers --strict-config -ra --import-mode=importlib" $(ARGS)
+
+.PHONY: lock
+lock: ## Write the lock files again from pyproject.toml (UPGRADE=1: newest; needs uv)
+	@command -v uv >/dev/null 2>&1 || [ -x $(VENV)/bin/uv ] || { echo "uv is missing. Type: $(VENV)/bin/pip install uv" >&2; exit 1; }
+	@sh scripts/lock.sh
+
+.PHONY: clean
+clean: ## Remove everything that was made here, except the data in .careerlens
+	rm -rf $(VENV) dist build web/node_modules web/packages/*/node_modules web/apps/*/node_modules
+	rm -rf web/packages/*/dist web/apps/*/dist tests/interop/node_modules src/careerlens/api/static
+	rm -rf .pytest_cache .mypy_cache .ruff_cache .hypothesis test-results
+	find src tests -name __pycache__ -type d -prune -exec rm -rf {} +
+
+# What follows is set up once, and again when what it depends on has changed.
+
+$(INSTALLED): requirements-dev.lock pyproject.toml
+	@sh scripts/venv.sh $(VENV)
+	@touch $@
+
+$(WEB_INSTALLED): web/package-lock.json
+	@sh scripts/node.sh
+	@echo "Installing the web packages…" >&2
+	@cd web && $(NPM_CI)
+	@touch $@
+
+$(PAGE): $(WEB_INSTALLED) $(WEB_SOURCES)
+	@echo "Building the web page…" >&2
+	@npm --prefix web run build --silent
+	@touch $@
+
+$(INTEROP_INSTALLED): tests/interop/package-lock.json
+	@sh scripts/node.sh
+	@echo "Installing BullMQ for Node, for the tests beside it…" >&2
+	@cd tests/interop && $(NPM_CI)
+	@touch $@
