@@ -20,16 +20,18 @@ async def owners_of_live_jobs(link: Link, keys: QueueKeys) -> dict[str, list[str
     """Owners with a live job in the queue, each with ids of foreign jobs they may not know of.
 
     Live indexes hold every job whose end was not relayed, so also those that ended unseen. Jobs
-    of foreign producers added unseen stand in the queue alone, where the first ten thousand of
-    each state are looked at.
+    added unseen may stand in the queue alone, where the first ten thousand of each state are
+    looked at.
     """
     owners: dict[str, list[str]] = {}
     async for owner in _owners_with_members(link, keys.queue):
         owners[owner] = []
-    foreign = [job_id for job_id in await _standing_jobs(link, keys) if not parse_job_id(job_id)]
-    for job_id, owner_or_none in (await Owners(link, keys).resolve(foreign)).items():
-        if owner_or_none is not None:
-            owners.setdefault(owner_or_none, []).append(job_id)
+    standing = await _standing_jobs(link, keys)
+    for job_id, found in (await Owners(link, keys).resolve(standing)).items():
+        if found is not None:
+            jobs = owners.setdefault(found, [])
+            if parse_job_id(job_id) is None:
+                jobs.append(job_id)
     return owners
 
 
