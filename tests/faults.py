@@ -8,7 +8,7 @@ from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 
 
-@dataclass
+@dataclass(eq=False)
 class _Pipe:
     client: asyncio.StreamWriter
     server: asyncio.StreamWriter
@@ -107,3 +107,5 @@ async def fault_proxy(upstream_port: int) -> AsyncIterator[FaultProxy]:
         server.close()
         proxy.cut_all()
         await server.wait_closed()
+        while proxy._pipes:
+            await asyncio.sleep(0)
