@@ -1,10 +1,66 @@
+import { createRequire } from 'node:module';
+import { dirname } from 'node:path';
+import { fileURLToPath } from 'node:url';
+
+import type { Alias, Plugin } from 'vite';
 import { defineConfig } from 'vitest/config';
+
+const here = (path: string): string => fileURLToPath(new URL(path, import.meta.url));
+const react18 = createRequire(new URL('../react-18-check/package.json', import.meta.url));
+
+/** React 18 in place of the installed one; subpaths such as `react/jsx-runtime` follow. */
+const asReact18: Alias[] = ['react', 'react-dom'].map((name) => ({
+  find: new RegExp(`^${name}(?=/|$)`),
+  replacement: dirname(react18.resolve(`${name}/package.json`)),
+}));
+
+/** Testing Library as modules, whose imports can be replaced, rather than as CommonJS. */
+const testingLibrary: Alias = {
+  find: '@testing-library/react',
+  replacement: here('../../node_modules/@testing-library/react/dist/@testing-library/react.esm.js'),
+};
+
+const seedPaths: Alias[] = [
+  { find: '@/hooks/use-background-jobs', replacement: here('src/react/use-background-jobs.ts') },
+  {
+    find: '@/components/jobs/job-progress-notifications',
+    replacement: here('src/react/job-progress-notifications.tsx'),
+  },
+];
+
+/** Gives tests the examples as they stand, and exports the component that one of them keeps to itself. */
+const seedExamples: Plugin = {
+  name: 'seed-examples',
+  enforce: 'pre',
+  resolveId: (id) => (id.startsWith('seed-examples:') ? here(`examples/seed/${id.slice(14)}.tsx`) : null),
+  transform: (code, id) => (id.endsWith('/create-a-job.tsx') ? `${code}\nexport { MyComponent };\n` : null),
+};
+
+const shared = {
+  environment: 'jsdom' as const,
+  setupFiles: ['test/setup.ts'],
+  testTimeout: 20_000,
+};
 
 export default defineConfig({
   test: {
-    environment: 'jsdom',
-    include: ['test/**/*.test.{ts,tsx}'],
-    testTimeout: 20_000,
-    setupFiles: ['test/setup.ts'],
+    projects: [
+      {
+        plugins: [seedExamples],
+        resolve: { alias: seedPaths },
+        test: { ...shared, name: 'react-19', include: ['test/**/*.test.{ts,tsx}'] },
+      },
+      {
+        plugins: [seedExamples],
+        resolve: { alias: [...seedPaths, ...asReact18, testingLibrary] },
+        test: {
+          ...shared,
+          name: 'react-18',
+          // The core knows no React; once is enough for it.
+          include: ['test/**/*.test.tsx'],
+          server: { deps: { inline: ['@testing-library/react'] } },
+        },
+      },
+    ],
   },
 });

@@ -1,5 +1,5 @@
-import { act, render, renderHook, screen } from '@testing-library/react';
-import { StrictMode, useState, type ReactNode } from 'react';
+import { act, renderHook } from '@testing-library/react';
+import { StrictMode } from 'react';
 import { expect, it, onTestFinished, vi } from 'vitest';
 
 import { useBackgroundJobs, type UseBackgroundJobsOptions } from '../src/react/use-background-jobs.js';
@@ -166,26 +166,4 @@ it('follows the signed-in user from one to the next', async () => {
   rerender({ userId: `${backend.user}-b` });
   await eventually(() => expect(result.current.jobs.map((job) => job.jobId)).toEqual([jobOfB]));
   await eventually(() => expect(backend.openSockets).toBe(1));
-});
-
-it('a component that shows the jobs renders what the server says', async () => {
-  const backend = await startBackend();
-  function Jobs(): ReactNode {
-    const { jobs, createJob } = useBackgroundJobs(optionsFor(backend));
-    const [created, setCreated] = useState('');
-    return (
-      <>
-        <button onClick={() => void createJob({ type: 'resume-optimization' }).then(setCreated)}>Go</button>
-        <output>{created === '' ? 'none' : jobs.find((job) => job.jobId === created)?.progress?.message}</output>
-      </>
-    );
-  }
-  render(<Jobs />);
-  await act(async () => screen.getByRole('button').click());
-  const [post] = await vi.waitFor(() => {
-    const posts = backend.requestsTo('POST', /jobs$/);
-    expect(posts).toHaveLength(1);
-    return posts;
-  });
-  expect(post?.body).toBe('{"type":"resume-optimization"}');
 });

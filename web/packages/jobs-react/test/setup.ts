@@ -1,3 +1,5 @@
+import '@testing-library/jest-dom/vitest';
+
 import { afterEach, beforeEach } from 'vitest';
 
 import { timings } from '../src/core/timings.js';
