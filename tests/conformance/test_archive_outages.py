@@ -37,15 +37,15 @@ def a_job(number: int, result: object = None) -> ArchivedJob:
 
 
 async def test_locked_sqlite_file_answers_in_time_and_recovers(tmp_path: Path) -> None:
-    store = ArchiveStore(f"sqlite:///{tmp_path / 'archive.db'}", timeout_s=1)
+    store = ArchiveStore(f"sqlite:///{tmp_path / 'archive.db'}", timeout_s=2)
     await store.record([], queue=QUEUE, position="1-0", previous=None)
     intruder = sqlite3.connect(tmp_path / "archive.db", isolation_level=None)
     try:
         intruder.execute("BEGIN IMMEDIATE")
         started = time.monotonic()
-        with pytest.raises(ServiceUnavailableError, match="archive is unavailable: recording"):
+        with pytest.raises(ServiceUnavailableError, match="archive is unavailable"):
             await store.record([a_job(1)], queue=QUEUE, position="2-0", previous="1-0")
-        assert time.monotonic() - started < 2
+        assert time.monotonic() - started < 3
         assert await store.position(QUEUE) == "1-0", "reading must go on"
         intruder.execute("ROLLBACK")
         await store.record([a_job(1)], queue=QUEUE, position="2-0", previous="1-0")
@@ -117,8 +117,22 @@ async def test_silent_server_is_given_up_on_in_time() -> None:
         started = time.monotonic()
         with pytest.raises(ServiceUnavailableError):
             await store.get("x")
-        assert time.monotonic() - started < 3.5
+        assert time.monotonic() - started < 2
         await store.close()
+
+
+async def test_calls_whose_caller_is_gone_end_by_themselves(tmp_path: Path) -> None:
+    """As requests of clients that went away: no connection is lost or left half-way."""
+    store = ArchiveStore(f"sqlite:///{tmp_path / 'archive.db'}")
+    for turns in range(30):
+        call = asyncio.create_task(store.history("u"))
+        for _ in range(turns):
+            await asyncio.sleep(0)
+        call.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await call
+    await store.record([a_job(1)], queue=QUEUE, position="1-0", previous=None)
+    await store.close()
 
 
 if postgres.find_binaries() is not None:  # one that somebody else runs is not killed

@@ -9,12 +9,13 @@ and shown to nobody.
 from __future__ import annotations
 
 import asyncio
+import functools
 import hashlib
 import json
 import time
-from collections.abc import AsyncIterator, Iterable, Sequence
-from contextlib import asynccontextmanager
-from typing import Any, NamedTuple, Self
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterable, Iterator, Sequence
+from contextlib import asynccontextmanager, contextmanager
+from typing import Any, Concatenate, NamedTuple, ParamSpec, Self, TypeVar
 
 from sqlalchemy import (
     ColumnElement,
@@ -51,6 +52,9 @@ from careerlens.foundation.errors import CareerLensError, ServiceUnavailableErro
 from careerlens.foundation.settings import Settings
 from careerlens.jobs.model import JobProgress, JobStatus
 
+P = ParamSpec("P")
+T = TypeVar("T")
+
 MAX_PAGE = 200
 _DELETE_AT_ONCE = 500
 _MAX_INTEGER = 2**31 - 1
@@ -75,12 +79,38 @@ class _JobKey(NamedTuple):
         return cls(job.queue, job.job_id, job.created_ms)
 
 
+def _in_time(
+    method: Callable[Concatenate[ArchiveStore, P], Coroutine[Any, Any, T]],
+) -> Callable[Concatenate[ArchiveStore, P], Coroutine[Any, Any, T]]:
+    """Wait for a call no longer than the store's patience, and never cut it short.
+
+    A call that is cancelled would leave its connection in the middle of something, and callers
+    are often requests whose client has gone away. It runs on by itself and ends soon, since the
+    drivers have time limits of their own.
+    """
+    what = method.__name__.strip("_").replace("_", " ")
+
+    @functools.wraps(method)
+    async def call(self: ArchiveStore, /, *args: P.args, **kwargs: P.kwargs) -> T:
+        task = asyncio.create_task(method(self, *args, **kwargs), name=f"archive {what}")
+        self._under_way.add(task)
+        task.add_done_callback(self._is_done)
+        done, _ = await asyncio.wait([task], timeout=self._timeout_s)
+        if not done:
+            problem = f"{what!r} took longer than {self._timeout_s:g} s"
+            raise ServiceUnavailableError("archive", problem)
+        return task.result()
+
+    return call
+
+
 class ArchiveStore:
     """The archive in one database, SQLite or PostgreSQL. Made once per process; share it.
 
     Nothing is opened before the first call, which also brings the schema up, so a database that
-    is away delays no start. Every call ends within about `timeout_s` seconds and raises
-    `ServiceUnavailableError("archive", …)` when the database does not answer.
+    is away delays no start. Every call answers within `timeout_s` seconds (one that works in
+    steps: each step) and raises `ServiceUnavailableError("archive", …)` when the database does
+    not; a write that was given up may still have been done.
     """
 
     def __init__(self, url: str, *, timeout_s: float = 5.0) -> None:
@@ -89,6 +119,7 @@ class ArchiveStore:
         self._engine: AsyncEngine = create_engine(self._url, timeout_s=timeout_s)
         self._ready = False
         self._opening = asyncio.Lock()
+        self._under_way: set[asyncio.Task[Any]] = set()
 
     @classmethod
     def from_settings(cls, settings: Settings) -> Self:
@@ -100,26 +131,33 @@ class ArchiveStore:
         """`sqlite` or `postgresql`."""
         return self._engine.dialect.name
 
+    @_in_time
     async def open(self) -> None:
         """Reach the database and bring its schema up. Calling it again does nothing.
 
         Every other call does so by itself; call this to learn of trouble early.
         """
-        if self._ready:
-            return
+        await self._open()
+
+    async def _open(self) -> None:
         async with self._opening:
-            if self._ready:
-                return
-            # Two processes may start at once, and one waits for the other's migration.
-            async with self._bounded("opening", timeout_s=self._timeout_s * 6):
-                await prepare_folder(self._url)
-                await migrate(self._engine)
-            self._ready = True
+            if not self._ready:
+                with _translated("opening"):
+                    await prepare_folder(self._url)
+                    await migrate(self._engine)
+                self._ready = True
 
     async def close(self) -> None:
-        """Give the connections back. A later call opens new ones."""
+        """Let what is under way end, and give the connections back. A later call opens new ones."""
+        await asyncio.gather(*self._under_way, return_exceptions=True)
         await self._engine.dispose()
 
+    def _is_done(self, task: asyncio.Task[Any]) -> None:
+        self._under_way.discard(task)
+        if not task.cancelled():
+            task.exception()  # heard here if its caller is gone; otherwise raised there
+
+    @_in_time
     async def check(self) -> None:
         """Raise `ServiceUnavailableError` unless the database answers now."""
         async with self._reading("a health check") as connection:
@@ -127,6 +165,7 @@ class ArchiveStore:
 
     # -- writing -----------------------------------------------------------------------------
 
+    @_in_time
     async def record(
         self, rows: Sequence[ArchivedJob], *, queue: str, position: str, previous: str | None
     ) -> None:
@@ -255,6 +294,7 @@ class ArchiveStore:
 
     # -- reading -----------------------------------------------------------------------------
 
+    @_in_time
     async def position(self, queue: str) -> str | None:
         """The id of the last entry of the queue's event stream that is recorded."""
         async with self._reading("reading a position") as connection:
@@ -264,6 +304,7 @@ class ArchiveStore:
             position: str | None = found.scalar_one_or_none()
             return position
 
+    @_in_time
     async def get(self, job_id: str, *, owner: str | None = None) -> ArchivedJob | None:
         """The newest job of this id, and of this owner if one is given; None when unknown.
 
@@ -278,6 +319,7 @@ class ArchiveStore:
             row = found.one_or_none()
         return None if row is None else _to_job(row)
 
+    @_in_time
     async def known(self, queue: str, job_ids: Iterable[str]) -> dict[str, ArchivedJob]:
         """The newest job of each of these ids in `queue`, as far as there is one."""
         wanted = select(jobs).where(jobs.c.queue == queue, jobs.c.job_id.in_(list(job_ids)))
@@ -285,6 +327,7 @@ class ArchiveStore:
             found = await connection.execute(wanted.order_by(jobs.c.created_ms))
             return {row.job_id: _to_job(row) for row in found}
 
+    @_in_time
     async def unfinished(
         self, queue: str, *, limit: int = MAX_PAGE, after: ArchivedJob | None = None
     ) -> list[ArchivedJob]:
@@ -299,6 +342,7 @@ class ArchiveStore:
         async with self._reading("reading unfinished jobs") as connection:
             return [_to_job(row) for row in await connection.execute(wanted)]
 
+    @_in_time
     async def history(
         self, owner: str, *, limit: int = 50, cursor: str | None = None
     ) -> HistoryPage:
@@ -339,16 +383,7 @@ class ArchiveStore:
         of the user's id remains to know them by.
         """
         erased_ms = time.time_ns() // 1_000_000 if now_ms is None else now_ms
-        async with self._writing("erasing a user") as connection:
-            statement = self._insert(erased_users).values(
-                owner_hash=_hash(owner), erased_ms=erased_ms
-            )
-            await connection.execute(
-                statement.on_conflict_do_update(
-                    index_elements=[erased_users.c.owner_hash],
-                    set_={"erased_ms": statement.excluded.erased_ms},
-                )
-            )
+        await self._note_erased(owner, erased_ms)
         erased = await self._delete_in_steps(jobs, jobs.c.owner == owner)
         await self._delete_in_steps(late_outcomes, late_outcomes.c.owner == owner)
         return erased
@@ -358,46 +393,57 @@ class ArchiveStore:
         await self._delete_in_steps(late_outcomes, late_outcomes.c.finished_ms < older_than_ms)
         return await self._delete_in_steps(jobs, jobs.c.finished_ms < older_than_ms)
 
+    @_in_time
+    async def _note_erased(self, owner: str, erased_ms: int) -> None:
+        statement = self._insert(erased_users).values(owner_hash=_hash(owner), erased_ms=erased_ms)
+        statement = statement.on_conflict_do_update(
+            index_elements=[erased_users.c.owner_hash],
+            set_={"erased_ms": statement.excluded.erased_ms},
+        )
+        async with self._writing("erasing a user") as connection:
+            await connection.execute(statement)
+
     async def _delete_in_steps(self, table: Any, condition: ColumnElement[bool]) -> int:
         # Short transactions, so that the recorder's turn comes in between.
+        total = 0
+        while (gone := await self._delete_some(table, condition)) == _DELETE_AT_ONCE:
+            total += gone
+        return total + gone
+
+    @_in_time
+    async def _delete_some(self, table: Any, condition: ColumnElement[bool]) -> int:
         key = tuple_(*table.primary_key.columns)
         some = select(*table.primary_key.columns).where(condition).limit(_DELETE_AT_ONCE)
-        total = 0
-        while True:
-            async with self._writing("deleting") as connection:
-                gone = (await connection.execute(delete(table).where(key.in_(some)))).rowcount
-            total += gone
-            if gone < _DELETE_AT_ONCE:
-                return total
+        async with self._writing("deleting") as connection:
+            return (await connection.execute(delete(table).where(key.in_(some)))).rowcount
 
     # -- connections ---------------------------------------------------------------------------
 
     @asynccontextmanager
     async def _reading(self, what: str) -> AsyncIterator[AsyncConnection]:
-        await self.open()
-        async with self._bounded(what), self._engine.connect() as connection:
-            yield connection
-
-    @asynccontextmanager
-    async def _writing(self, what: str) -> AsyncIterator[AsyncConnection]:
-        await self.open()
-        async with self._bounded(what), self._engine.connect() as plain:
-            connection = await plain.execution_options(**WRITES)
-            async with connection.begin():
+        await self._open()
+        with _translated(what):
+            async with self._engine.connect() as connection:
                 yield connection
 
     @asynccontextmanager
-    async def _bounded(self, what: str, *, timeout_s: float | None = None) -> AsyncIterator[None]:
-        limit = self._timeout_s if timeout_s is None else timeout_s
-        try:
-            async with asyncio.timeout(limit):
-                yield
-        except TimeoutError:
-            raise ServiceUnavailableError(
-                "archive", f"{what} timed out after {limit:g} s"
-            ) from None
-        except (SQLAlchemyError, OSError) as error:
-            raise ServiceUnavailableError("archive", f"{what}: {_first_line(error)}") from error
+    async def _writing(self, what: str) -> AsyncIterator[AsyncConnection]:
+        await self._open()
+        with _translated(what):
+            async with self._engine.connect() as plain:
+                connection = await plain.execution_options(**WRITES)
+                async with connection.begin():
+                    yield connection
+
+
+@contextmanager
+def _translated(what: str) -> Iterator[None]:
+    try:
+        yield
+    except TimeoutError:
+        raise ServiceUnavailableError("archive", f"{what}: no answer in time") from None
+    except (SQLAlchemyError, OSError) as error:
+        raise ServiceUnavailableError("archive", f"{what}: {_first_line(error)}") from error
 
 
 def _history_of(owner: str, cursor: HistoryCursor | None) -> Select[Any]:
