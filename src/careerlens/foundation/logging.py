@@ -43,6 +43,18 @@ _NOISY_LIBRARIES = {
 Event = MutableMapping[str, Any]
 
 
+if not structlog.is_configured():
+    # Until a command says otherwise (and in other people's programs) lines go to `logging`.
+    structlog.configure(
+        processors=[
+            structlog.stdlib.filter_by_level,
+            structlog.processors.KeyValueRenderer(key_order=["event"], drop_missing=True),
+        ],
+        logger_factory=structlog.stdlib.LoggerFactory(),
+        wrapper_class=structlog.stdlib.BoundLogger,
+    )
+
+
 def get_logger(name: str) -> structlog.stdlib.BoundLogger:
     """A logger whose lines carry `name`, for example `careerlens.worker`."""
     logger: structlog.stdlib.BoundLogger = structlog.stdlib.get_logger(name)
