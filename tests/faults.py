@@ -32,6 +32,7 @@ class FaultProxy:
     lost: int = 0
     _losing: dict[bytes, int] = field(default_factory=dict)
     _pipes: set[_Pipe] = field(default_factory=set)
+    _serving: set[asyncio.Task[None]] = field(default_factory=set)
     _silent: asyncio.Event = field(default_factory=asyncio.Event)
 
     @property
@@ -56,6 +57,10 @@ class FaultProxy:
         self.cut_all()
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        serving = asyncio.current_task()
+        assert serving is not None
+        self._serving.add(serving)
+        serving.add_done_callback(self._serving.discard)
         try:
             up_reader, up_writer = await asyncio.open_connection("127.0.0.1", self.upstream_port)
         except OSError:
@@ -107,5 +112,4 @@ async def fault_proxy(upstream_port: int) -> AsyncIterator[FaultProxy]:
         server.close()
         proxy.cut_all()
         await server.wait_closed()
-        while proxy._pipes:
-            await asyncio.sleep(0)
+        await asyncio.gather(*proxy._serving, return_exceptions=True)

@@ -5,8 +5,9 @@ from __future__ import annotations
 import asyncio
 import sys
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import replace
+from functools import partial
 
 import pytest
 import redis.asyncio
@@ -44,7 +45,7 @@ async def proxy(valkey_server: Valkey, redis_url: str) -> AsyncIterator[FaultPro
         yield proxy
 
 
-def completed(queue: Queue, count: int) -> Callable[[], object]:
+def completed(queue: Queue, count: int) -> Callable[[], Awaitable[bool]]:
     async def are_completed() -> bool:
         counts = await queue.counts()
         return counts["completed"] == count and sum(counts.values()) == count
@@ -174,8 +175,8 @@ class TestConnections:
             running(Worker(QUEUE, work, redis_url=redis_url, options=options)) as worker,
         ):
             for number in range(200):
-                options_of_job = JobOptions(job_id=f"job-{number}")
-                await insist(lambda o=options_of_job: queue.add(QUEUE, {}, o))
+                named = JobOptions(job_id=f"job-{number}")
+                await insist(partial(queue.add, QUEUE, {}, named))
                 if number % 40 == 20:
                     await admin.client_kill_filter(_type="normal", skipme=True)
             await eventually(lambda: insist(completed(queue, 200)), within=30)

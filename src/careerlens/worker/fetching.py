@@ -35,6 +35,7 @@ from careerlens.worker.resolving import Resolving
 from careerlens.worker.stats import WorkerStats
 
 _PAUSE_S = 1.0
+_UNBLOCK_EVERY_S = 0.05
 _log = get_logger("careerlens.worker")
 
 
@@ -112,6 +113,10 @@ class Fetching:
             self._set_alarm(due_ms / 1000 - time.time())
         return None
 
+    def look_again(self) -> None:
+        """Let a slot look before it waits: nobody knows whether there is work just now."""
+        self._missed_ring = True
+
     def close(self) -> None:
         """Take no more: idle slots are let go. A take under way still brings its job."""
         self.is_closing = True
@@ -126,26 +131,33 @@ class Fetching:
         while not self.is_closing:
             await self._someone_idle.wait()
             limited_s = self._limited_until - time.monotonic()
+            if self.is_closing:
+                return
             if limited_s > 0:
                 await asyncio.sleep(min(limited_s, _PAUSE_S))
                 continue
             try:
                 await self._answer_the_door()
             except OutcomeUnknownError:
-                self._ring()  # the cut may have swallowed a marker
+                self._ring()  # the cut may have swallowed the marker
             except (ServiceUnavailableError, CommandRejectedError) as error:
                 _log.warning("waiting for jobs was interrupted", problem=str(error))
                 await _pause()
 
-    async def stop_watching(self) -> None:
-        """End the blocking wait on the server, so that no marker is lost with it."""
-        client_id = self._doorbell.client_id
-        try:
-            if client_id is not None:
-                await self._link.call("CLIENT", "UNBLOCK", client_id)
-        except (ServiceUnavailableError, CommandRejectedError) as error:
-            # A marker may be lost now; every worker also looks by itself each few seconds.
-            _log.info("the wait for jobs could not be ended in order", problem=str(error))
+    async def stop_watching(self, watch: asyncio.Task[None]) -> None:
+        """End `watch` once closed, waking it on the server so that no marker is lost with it."""
+        deadline = time.monotonic() + _PAUSE_S
+        while not watch.done() and time.monotonic() < deadline:
+            try:
+                if self._doorbell.client_id is not None:
+                    await self._link.call("CLIENT", "UNBLOCK", self._doorbell.client_id)
+            except (ServiceUnavailableError, CommandRejectedError) as error:
+                # A marker may be lost now; every worker also looks by itself each few seconds.
+                _log.info("the wait for jobs could not be ended in order", problem=str(error))
+                break
+            # It may have been about to block: then it is woken the next time round.
+            await asyncio.wait([watch], timeout=_UNBLOCK_EVERY_S)
+        watch.cancel()
 
     async def _answer_the_door(self) -> None:
         marker = self._calls.keys.marker
@@ -167,10 +179,12 @@ class Fetching:
         try:
             return self.accept(await self._link.run(*call), token, asked_at)
         except OutcomeUnknownError:
+            self.look_again()
             return await self.look_for(token)
         except (ServiceUnavailableError, CommandRejectedError) as error:
             _log.warning("taking a job failed", problem=str(error))
             await _pause()
+            self.look_again()
             return None
 
     async def look_for(self, token: str, *, besides: str | None = None) -> Taken | None:

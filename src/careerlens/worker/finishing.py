@@ -34,7 +34,6 @@ from careerlens.worker.outcomes import (
     Completed,
     Dropped,
     Failed,
-    HandedBack,
     Outcome,
 )
 from careerlens.worker.stats import WorkerStats
@@ -62,28 +61,33 @@ class Finishing:
 
     async def finish(self, job: HeldJob, outcome: Outcome) -> Taken | None:
         """Write down the outcome of `job`; the next job if one was taken in the same step."""
+        if isinstance(outcome, Completed | Failed):
+            return await self._end(job, outcome)
+        self._fetching.look_again()
         if isinstance(outcome, Dropped):
             self._lost(job, "its lock went to another worker")
-            return None
-        if isinstance(outcome, HandedBack):
+        else:
             await self.hand_back(job)
-            return None
+        return None
+
+    async def _end(self, job: HeldJob, outcome: Completed | Failed) -> Taken | None:
         asked_at = time.monotonic()
-        build = self._call(job, outcome)
         try:
-            answer = await insist(self._link, job, build)
+            answer = await insist(self._link, job, self._call(job, outcome))
         except CommandRejectedError as error:
             self._lost(job, str(error))
             return None
         if answer is None:
             self._lost(job, "the server could not be reached while its lock lived")
             return None
-        if not isinstance(answer.reply, int) or answer.reply >= 0:
-            self._count(job, outcome)
-            return self._fetching.accept(answer.reply, job.token, asked_at)
+        if isinstance(answer.reply, int) and answer.reply < 0:
+            if answer.is_repeat:
+                return await self._settle(job, outcome)
+            return await self._refused(job, outcome, Refusal(answer.reply))
         if answer.is_repeat:
-            return await self._settle(job, outcome)
-        return await self._refused(job, outcome, Refusal(answer.reply))
+            self._fetching.look_again()
+        self._count(job, outcome)
+        return self._fetching.accept(answer.reply, job.token, asked_at)
 
     async def hand_back(self, job: HeldJob) -> None:
         """Give the job back to the front of the line."""
@@ -165,9 +169,12 @@ class Finishing:
             self._lost(job, "another worker holds its lock")
         else:
             self._count(job, outcome)
+        self._fetching.look_again()
         return await self._fetching.look_for(job.token, besides=job.record.id)
 
-    async def _refused(self, job: HeldJob, outcome: Outcome, refusal: Refusal) -> Taken | None:
+    async def _refused(
+        self, job: HeldJob, outcome: Completed | Failed, refusal: Refusal
+    ) -> Taken | None:
         """The script's no to a first call."""
         if refusal is Refusal.PENDING_CHILDREN or refusal is Refusal.FAILED_CHILDREN:
             failure = Failed(
@@ -175,11 +182,12 @@ class Finishing:
                 code="children_unfinished",
                 is_final=refusal is Refusal.FAILED_CHILDREN,
             )
-            return await self.finish(job, failure)
+            return await self._end(job, failure)
         self._lost(job, refusal.name.lower().replace("_", " "))
         return None
 
     def _lost(self, job: HeldJob, why: str) -> None:
+        self._fetching.look_again()
         self._stats.lost += 1
         _log.warning("a result was dropped", job_id=job.record.id, why=why)
 

@@ -180,9 +180,8 @@ class Worker:
                 ),
             ]
             yield
-            await self._fetching.stop_watching()
-            await asyncio.wait([doorbell], timeout=_STUBBORN_S)
-            for task in (doorbell, *others):
+            await self._fetching.stop_watching(doorbell)
+            for task in others:
                 task.cancel()
 
     async def _run_slots(self) -> None:
