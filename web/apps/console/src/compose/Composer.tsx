@@ -4,7 +4,7 @@ import { Refusal } from "../shell/Refusal";
 import { ArrowIcon } from "../shell/icons";
 import type { Draft, DraftProblems } from "./draft";
 import { problemsWithDraft } from "./draft";
-import { fieldProblems } from "./refused";
+import { fieldProblems, hasPlace } from "./refused";
 import { ResumePicker } from "./ResumePicker";
 import { RolePicker } from "./RolePicker";
 
@@ -84,22 +84,23 @@ export function Composer({ draft, roles, maxUploadBytes, onDraft, onSubmit }: Pr
           change({ ...draft, source });
         }}
       />
-      <RolePicker
-        value={draft.targetRole}
-        roles={roles}
-        error={problems.targetRole}
-        onChange={(targetRole) => {
-          change({ ...draft, targetRole });
-        }}
-      />
-      {refusal === null ? null : <Refusal error={refusal} />}
-      <div className="composer__actions">
+      {/* Side by side, so that the open list of roles never covers the button. */}
+      <div className="composer__last">
+        <RolePicker
+          value={draft.targetRole}
+          roles={roles}
+          error={problems.targetRole}
+          onChange={(targetRole) => {
+            change({ ...draft, targetRole });
+          }}
+        />
         <button type="submit" className="button button--primary composer__submit" aria-busy={sending}>
           {sending ? "Handing it in…" : "Optimise"}
           {sending ? null : <ArrowIcon />}
         </button>
-        <p className="small muted">Uploaded files are deleted within a day.</p>
       </div>
+      {refusal === null ? null : <Refusal error={refusal} isShown={hasPlace} />}
+      <p className="small muted">Uploaded files are deleted within a day.</p>
     </form>
   );
 }

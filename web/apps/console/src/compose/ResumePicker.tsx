@@ -43,7 +43,7 @@ export function ResumePicker({ source, maxUploadBytes, error, onChange }: Props)
         <span className="field__label" id={`${id}-label`}>
           Your résumé
         </span>
-        <div className="segmented" role="tablist" aria-label="How to hand in your résumé">
+        <div className="segmented" role="tablist" aria-label="How to hand it in">
           {TABS.map(({ kind, label }) => (
             <button
               key={kind}
@@ -116,7 +116,7 @@ function PasteField(props: {
       <textarea
         className="input paste__area"
         name="resumeText"
-        rows={11}
+        rows={9}
         spellCheck={false}
         placeholder="Paste the whole text here. Headings and line breaks help."
         value={props.text}
@@ -162,7 +162,7 @@ function FileField(props: {
         type="file"
         name="resume"
         accept={ACCEPTED}
-        aria-label={file === null ? "Choose your résumé" : "Choose another résumé"}
+        aria-label={file === null ? "Choose a résumé file" : "Choose another résumé file"}
         aria-invalid={props.invalid}
         aria-describedby={props.describedBy}
         onChange={(event) => {

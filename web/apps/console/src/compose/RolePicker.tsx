@@ -22,7 +22,9 @@ export function RolePicker({ value, roles, error, onChange }: Props) {
     if (!filtering || wanted === "") return roles;
     return roles.filter((role) => role.toLowerCase().includes(wanted));
   }, [roles, value, filtering]);
-  const shown = open && options.length > 0;
+  // A list that only repeats what stands in the field has nothing to offer.
+  const isChosen = options.length === 1 && options[0] === value;
+  const shown = open && options.length > 0 && !isChosen;
 
   const close = () => {
     setOpen(false);

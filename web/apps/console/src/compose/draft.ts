@@ -29,9 +29,9 @@ function extension(name: string): string {
 
 /** A size as people write it: `312 kB`, `2.4 MB`. */
 export function describeSize(bytes: number): string {
-  if (bytes < 1000) return `${bytes} bytes`;
-  if (bytes < 1_000_000) return `${Math.round(bytes / 1000)} kB`;
-  const megabytes = bytes / 1_000_000;
+  if (bytes < 1024) return bytes === 1 ? "1 byte" : `${bytes} bytes`;
+  if (bytes < 1024 ** 2) return `${Math.round(bytes / 1024)} kB`;
+  const megabytes = bytes / 1024 ** 2;
   return `${megabytes.toFixed(megabytes < 10 && !Number.isInteger(megabytes) ? 1 : 0)} MB`;
 }
 

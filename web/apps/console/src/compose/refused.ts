@@ -5,6 +5,11 @@ import type { DraftProblems } from "./draft";
 const RESUME_FIELDS = /^(body\.)?(resume|resumeText|resumeFile)(\.|$)/;
 const ROLE_FIELDS = /^(body\.)?targetRole(\.|$)/;
 
+/** Whether the form has a place for what is said about this field. */
+export function hasPlace(field: string): boolean {
+  return RESUME_FIELDS.test(field) || ROLE_FIELDS.test(field);
+}
+
 /** What the server said about the fields of the form, put where the fields are. */
 export function fieldProblems(error: unknown): DraftProblems {
   if (!(error instanceof JobsApiError)) return {};

@@ -1,5 +1,7 @@
 import type { Job } from "@careerlens/jobs-react";
 
+import { asWords, fieldsOf } from "../report/fields";
+import { readRoleTitle } from "../report/reading";
 import type { About } from "./about";
 
 /** How a job is called in a list and at the head of its page. */
@@ -9,22 +11,17 @@ export interface Headline {
   readonly score: number | null;
 }
 
-function fieldsOf(value: unknown): Readonly<Record<string, unknown>> {
-  return typeof value === "object" && value !== null ? (value as Record<string, unknown>) : {};
-}
-
-/** "cover-letter" as "Cover letter". */
+/** "cover-letter" as "Cover letter"; our own kind by its own name. */
 export function describeType(type: string): string {
-  const words = type.replace(/[-_]+/g, " ").trim();
-  return words.charAt(0).toUpperCase() + words.slice(1);
+  return type === "resume-optimization" ? "Résumé report" : asWords(type);
 }
 
 export function headline(job: Job, about: About | null): Headline {
   const result = fieldsOf(job.result);
-  const role = result["targetRole"] ?? fieldsOf(job.progress?.data)["targetRole"] ?? about?.targetRole;
+  const role = readRoleTitle(result["targetRole"]) || (about?.targetRole ?? "");
   const score = result["atsScore"];
   return {
-    title: typeof role === "string" && role !== "" ? role : describeType(job.type),
+    title: role === "" ? describeType(job.type) : role,
     detail: about?.sourceName ?? null,
     score: typeof score === "number" && job.status === "completed" ? Math.round(score) : null,
   };

@@ -2,10 +2,10 @@ import type { ConnectionStatus, Job } from "@careerlens/jobs-react";
 import { useState } from "react";
 
 import { Refusal } from "../shell/Refusal";
-import { AlertIcon, CheckIcon } from "../shell/icons";
+import { AlertIcon, CheckIcon, CloseIcon } from "../shell/icons";
 import { describeClock, describeDuration, useNow } from "../shell/time";
 import { PageDrawing } from "./Page";
-import type { Step, StepLog } from "./steps";
+import type { StepLog } from "./steps";
 
 interface Props {
   readonly job: Job;
@@ -70,24 +70,24 @@ function describeNow(job: Job, steps: StepLog): string {
 /** The steps taken so far, the current one last. Nothing is shown that has not happened. */
 function Timeline({ job, steps, nowMs }: { job: Job; steps: StepLog; nowMs: number }) {
   const running = job.status === "processing";
-  const first = steps[0]?.sinceMs;
   return (
     <ol className="timeline" aria-label="Steps so far">
       <TimelineEntry
-        done={running || steps.length > 0}
+        look={running || steps.length > 0 ? "done" : "current"}
         message="Handed in"
         aside={describeClock(job.createdAt)}
       />
-      {running && first === undefined ? <TimelineEntry done={false} message="Picked up" aside="" /> : null}
+      {running && steps.length === 0 ? <TimelineEntry look="current" message="Picked up" aside="" /> : null}
       {steps.map((step, index) => {
-        const next: Step | undefined = steps[index + 1];
-        const done = next !== undefined || !running;
+        const next = steps[index + 1];
+        const look = next !== undefined ? "done" : running ? "current" : "stopped";
+        const spent = describeDuration((next?.sinceMs ?? nowMs) - step.sinceMs);
         return (
           <TimelineEntry
             key={`${step.key} ${step.sinceMs}`}
-            done={done}
+            look={look}
             message={step.message}
-            aside={describeDuration((next?.sinceMs ?? nowMs) - step.sinceMs)}
+            aside={look === "stopped" ? "Not finished" : spent}
           />
         );
       })}
@@ -95,15 +95,18 @@ function Timeline({ job, steps, nowMs }: { job: Job; steps: StepLog; nowMs: numb
   );
 }
 
-function TimelineEntry(props: { done: boolean; message: string; aside: string }) {
+function TimelineEntry(props: { look: "done" | "current" | "stopped"; message: string; aside: string }) {
+  const { look, message, aside } = props;
   return (
     <li
-      className={`timeline__entry ${props.done ? "timeline__entry--done" : "timeline__entry--current"}`}
-      aria-current={props.done ? undefined : "step"}
+      className={`timeline__entry timeline__entry--${look}`}
+      aria-current={look === "current" ? "step" : undefined}
     >
-      <span className="timeline__dot">{props.done ? <CheckIcon size={12} /> : null}</span>
-      <span className="timeline__message">{props.message}</span>
-      <span className="timeline__aside small muted numerals">{props.aside}</span>
+      <span className="timeline__dot">
+        {look === "done" ? <CheckIcon size={12} /> : look === "stopped" ? <CloseIcon size={12} /> : null}
+      </span>
+      <span className="timeline__message">{message}</span>
+      <span className="timeline__aside small muted numerals">{aside}</span>
     </li>
   );
 }
@@ -126,8 +129,7 @@ function Situation(props: { job: Job; connection: ConnectionStatus; online: bool
       <p className="note note--warning">
         <AlertIcon size={18} />
         <span>
-          Attempt {job.attemptsMade} of {job.maxAttempts} did not work out
-          {job.error === null ? "" : `: ${job.error}`} {describeNextTry(job.delayedUntil, nowMs)}
+          {describeAttempt(job)} {describeNextTry(job.delayedUntil, nowMs)}
         </span>
       </p>
     );
@@ -149,6 +151,11 @@ function Situation(props: { job: Job; connection: ConnectionStatus; online: bool
     );
   }
   return null;
+}
+
+function describeAttempt({ attemptsMade, maxAttempts, error }: Job): string {
+  const which = attemptsMade < maxAttempts ? `Attempt ${attemptsMade} of ${maxAttempts}` : "An attempt";
+  return error === null ? `${which} did not work out.` : `${which} did not work out: ${error}`;
 }
 
 function describeNextTry(until: Date | null, nowMs: number): string {

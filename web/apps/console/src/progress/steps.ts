@@ -18,9 +18,9 @@ const keyOf = (progress: JobProgress): string => progress.step ?? progress.messa
 /**
  * The log with one more report in it.
  *
- * A report of the current step refreshes its words; one of a step already passed is a replay and
- * changes nothing; a percentage below the first step's means another attempt has begun, and so does
- * the log.
+ * A report of the current step refreshes its words. The first step once more means that another
+ * attempt has begun, and so does the log; any other step already passed is a replay and changes
+ * nothing.
  */
 export function withProgress(log: StepLog, progress: JobProgress, nowMs: number): StepLog {
   const key = keyOf(progress);
@@ -33,8 +33,9 @@ export function withProgress(log: StepLog, progress: JobProgress, nowMs: number)
     if (step.percent < last.percent) return log;
     return [...log.slice(0, -1), { ...step, sinceMs: last.sinceMs }];
   }
-  if (log.some((known) => known.key === key && known.percent === step.percent)) return log;
-  if (step.percent < last.percent) return [step];
+  const known = log.findIndex((passed) => passed.key === key && passed.percent === step.percent);
+  if (known > 0) return log;
+  if (known === 0 || step.percent < last.percent) return [step];
   return [...log, step];
 }
 

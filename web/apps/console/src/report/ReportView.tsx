@@ -1,13 +1,14 @@
 import { useEffect, useRef, type ReactNode } from "react";
 
 import { jobLink } from "../shell/routing";
-import { SectionNotes, SkillGaps, Strengths, VerbAdviceList } from "./Details";
+import { SectionNotes, SkillGaps, Strengths } from "./Details";
 import { Findings } from "./Findings";
 import { KeywordTable } from "./KeywordTable";
 import type { Report } from "./model";
 import { QuickWins } from "./QuickWins";
-import { Meter, ScoreDial } from "./ScoreDial";
+import { Summary } from "./Summary";
 import { Tools } from "./Tools";
+import { VerbAdvice } from "./VerbAdvice";
 
 interface Section {
   readonly name: string;
@@ -43,9 +44,9 @@ function sectionsOf(jobId: string, report: Report): readonly Section[] {
     {
       name: "verbs",
       title: "Action verbs",
-      count: verbs.weak.length === 0 ? null : verbs.weak.length,
-      shown: verbs.weak.length + verbs.strong.length > 0 || verbs.note !== "",
-      body: <VerbAdviceList verbs={verbs} />,
+      count: verbs.rewrites.length === 0 ? null : verbs.rewrites.length,
+      shown: verbs.rewrites.length + verbs.strong.length > 0,
+      body: <VerbAdvice verbs={verbs} />,
     },
     {
       name: "skill-gaps",
@@ -86,20 +87,7 @@ export function ReportView({ jobId, report, raw, section }: Props) {
   const sections = sectionsOf(jobId, report);
   return (
     <article className="report" aria-label="Report">
-      <section className="summary card" aria-label="Summary">
-        <ScoreDial score={report.score} label="ATS score" />
-        <div className="summary__words">
-          {report.verdict === "" ? null : <h2 className="summary__verdict">{report.verdict}</h2>}
-          {report.summary === "" ? null : <p>{report.summary}</p>}
-        </div>
-        {report.parts.length === 0 ? null : (
-          <div className="summary__parts">
-            {report.parts.map((part) => (
-              <Meter key={part.label} label={part.label} value={part.value} note={part.note} />
-            ))}
-          </div>
-        )}
-      </section>
+      <Summary report={report} />
 
       <div className="report__columns">
         <nav className="report__nav" aria-label="In this report">

@@ -1,12 +1,15 @@
+import type { ScorePart } from "./model";
+
 const TICKS = 60;
 const SIZE = 200;
 const CENTRE = SIZE / 2;
 
 export type Grade = "good" | "fair" | "poor";
 
+/** How a share from 0 to 100 is coloured. */
 export function gradeOf(score: number): Grade {
-  if (score >= 75) return "good";
-  return score >= 50 ? "fair" : "poor";
+  if (score >= 70) return "good";
+  return score >= 45 ? "fair" : "poor";
 }
 
 /** The score as the focusing ring of a lens: one tick for each sixtieth, set up to the score. */
@@ -39,27 +42,55 @@ export function ScoreDial({ score, label }: { score: number; label: string }) {
   );
 }
 
-/** One part of the score, as a number and a bar. */
-export function Meter(props: { label: string; value: number; note?: string | null }) {
-  const { label, value, note } = props;
-  const rounded = Math.round(value);
+interface BarProps {
+  readonly label: string;
+  /** 0 to 100. */
+  readonly percent: number;
+  readonly words: string;
+  /** Whether the colour tells good from bad, or only how much. */
+  readonly graded?: boolean;
+}
+
+/** A bar that measures something. What it says in words stands beside it. */
+export function MeterBar({ label, percent, words, graded = true }: BarProps) {
   return (
-    <div className={`meter meter--${gradeOf(value)}`}>
-      <div className="meter__head">
-        <span>{label}</span>
-        <span className="meter__value numerals">{rounded}</span>
-      </div>
-      <div
-        className="meter__track"
-        role="meter"
-        aria-label={label}
-        aria-valuemin={0}
-        aria-valuemax={100}
-        aria-valuenow={rounded}
-      >
-        <div className="meter__fill" style={{ transform: `scaleX(${rounded / 100})` }} />
-      </div>
-      {note == null || note === "" ? null : <p className="meter__note small muted">{note}</p>}
+    <div
+      className={`meter__track ${graded ? `meter__track--${gradeOf(percent)}` : ""}`}
+      role="meter"
+      aria-label={label}
+      aria-valuemin={0}
+      aria-valuemax={100}
+      aria-valuenow={Math.round(percent)}
+      aria-valuetext={words}
+    >
+      <div className="meter__fill" style={{ transform: `scaleX(${percent / 100})` }} />
     </div>
+  );
+}
+
+const tidy = (points: number): string => String(Math.round(points * 10) / 10);
+
+/** Where the points of a score come from. */
+export function ScoreParts({ parts }: { parts: readonly ScorePart[] }) {
+  return (
+    <ul className="parts">
+      {parts.map(({ title, points, outOf, reason }) => (
+        <li key={title} className="parts__entry">
+          <p className="parts__head">
+            <span>{title}</span>
+            <span className="parts__points numerals">
+              {tidy(points)}
+              <span className="muted"> / {tidy(outOf)}</span>
+            </span>
+          </p>
+          <MeterBar
+            label={title}
+            percent={(points / outOf) * 100}
+            words={`${tidy(points)} of ${tidy(outOf)} points`}
+          />
+          {reason === "" ? null : <p className="small muted">{reason}</p>}
+        </li>
+      ))}
+    </ul>
   );
 }

@@ -79,7 +79,7 @@ export function Tools({ jobId, report, raw }: { jobId: string; report: Report; r
         type="button"
         className="button button--small button--quiet"
         onClick={() => {
-          download(fileName(report.targetRole), "application/json", `${JSON.stringify(raw, null, 2)}\n`);
+          download(fileName(report.role.title), "application/json", `${JSON.stringify(raw, null, 2)}\n`);
           setSaid("JSON downloaded");
         }}
       >

@@ -28,39 +28,45 @@ export function asText(report: Report): string {
       : [`- Found: ${keywords.found.map(({ term }) => term).join(", ")}`]),
   ];
   return [
-    `# ${report.targetRole}: ${Math.round(report.score)} of 100`,
+    `# ${report.role.title}: ${Math.round(report.score)} of 100`,
     "",
-    ...[report.verdict, report.summary].filter((line) => line !== ""),
-    ...report.parts.map(({ label, value }) => `- ${label}: ${Math.round(value)}`),
+    ...[report.quality.summary, report.role.note].filter((line) => line !== ""),
+    ...block(
+      "Where the score comes from",
+      report.parts.map(({ title, points, outOf, reason }) => `- ${title}: ${points} of ${outOf}. ${reason}`),
+    ),
     ...block(
       "Quick wins",
-      report.quickWins.map((win) => `- [ ] ${win}`),
+      report.quickWins.map(({ action, why }) => `- [ ] ${action}${why === "" ? "" : ` (${why})`}`),
     ),
     ...block("Findings", findings),
     ...block("Keywords", keywordLines),
     ...block(
       "Action verbs",
-      verbs.weak.flatMap(({ verb, passage, alternatives, rewrite }) => [
-        `- “${verb}”${alternatives.length === 0 ? "" : `: ${alternatives.join(", ")}`}`,
-        ...(passage === "" ? [] : [`  > ${passage}`]),
-        ...(rewrite === "" ? [] : [`  ${rewrite}`]),
+      verbs.rewrites.flatMap(({ passage, insteadOf, alternatives }) => [
+        `- Instead of “${insteadOf}”: ${alternatives.join(", ")}`,
+        ...quotes([passage]),
       ]),
     ),
     ...block(
       "Skill gaps",
       report.gaps.map(
-        ({ skill, demand, advice }) => `- ${skill}${demand === null ? "" : ` (${share(demand)})`}: ${advice}`,
+        ({ skill, demand, why, howToLearn }) =>
+          `- ${skill}${demand === null ? "" : ` (${share(demand)})`}: ${[why, howToLearn].filter(Boolean).join(" ")}`,
       ),
     ),
     ...block(
       "Section by section",
       report.sections.map(
-        ({ name, present, feedback }) => `- ${name}${present ? "" : " (not found)"}: ${feedback}`,
+        ({ title, present, feedback }) => `- ${title}${present ? "" : " (not found)"}: ${feedback}`,
       ),
     ),
     ...block(
       "What works",
-      report.strengths.flatMap(({ text, evidence }) => [`- ${text}`, ...quotes(evidence)]),
+      report.strengths.flatMap(({ title, detail, evidence }) => [
+        `- ${title}${detail === "" ? "" : `: ${detail}`}`,
+        ...quotes(evidence),
+      ]),
     ),
     "",
   ].join("\n");

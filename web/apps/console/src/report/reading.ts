@@ -1,110 +1,170 @@
-import { asWords, fieldsOf, firstText, isFields, listOf, numberOf, textOf, textsOf, type Fields } from "./fields";
+import {
+  asWords,
+  fieldsOf,
+  firstText,
+  isFields,
+  listOf,
+  numberOf,
+  textOf,
+  textsOf,
+  type Fields,
+} from "./fields";
 import type {
+  Fact,
   Finding,
+  Importance,
   Keyword,
   Keywords,
   Passage,
   Priority,
-  ProvenanceFact,
+  Quality,
+  QuickWin,
   Report,
+  Rewrite,
+  Role,
+  SalaryBand,
   ScorePart,
   SectionNote,
   SkillGap,
   Strength,
-  VerbAdvice,
   Verbs,
+  VerbUse,
 } from "./model";
 
 const clamp = (value: number, most: number): number => Math.min(most, Math.max(0, value));
+const recordsOf = (value: unknown): readonly Fields[] => listOf(value).filter(isFields);
 
 /** Reads the result of a `resume-optimization` job; `null` when it is not one. */
 export function readReport(result: unknown): Report | null {
   const fields = fieldsOf(result);
   const score = numberOf(fields["atsScore"]);
   if (score === null) return null;
-  const quality = fieldsOf(fields["overallQuality"]);
   return {
-    targetRole: textOf(fields["targetRole"]),
+    role: readRole(fields["targetRole"]),
     score: clamp(score, 100),
-    verdict: firstText(quality["label"], quality["rating"], quality["verdict"], fields["overallQuality"]),
-    summary: firstText(quality["summary"]),
-    parts: readParts(quality),
+    parts: recordsOf(fields["atsBreakdown"]).map(readPart),
+    quality: readQuality(fieldsOf(fields["overallQuality"])),
     keywords: readKeywords(fieldsOf(fields["keywordAnalysis"])),
     verbs: readVerbs(fieldsOf(fields["actionVerbAnalysis"])),
-    findings: listOf(fields["improvementAreas"]).filter(isFields).map(readFinding),
-    strengths: listOf(fields["strengths"]).map(readStrength),
-    gaps: listOf(fields["skillGapInsights"]).filter(isFields).map(readGap),
-    sections: listOf(fields["sectionFeedback"]).filter(isFields).map(readSection),
-    quickWins: listOf(fields["quickWins"]).map(readWin).filter((win) => win !== ""),
-    provenance: readProvenance(fieldsOf(fields["engine"])),
+    findings: recordsOf(fields["improvementAreas"]).map(readFinding),
+    strengths: recordsOf(fields["strengths"]).map(readStrength),
+    gaps: recordsOf(fields["skillGapInsights"]).map(readGap),
+    sections: recordsOf(fields["sectionFeedback"]).map(readSection),
+    quickWins: recordsOf(fields["quickWins"]).map(readWin),
+    warnings: textsOf(fieldsOf(fields["document"])["warnings"]),
+    provenance: [
+      ...readDocument(fieldsOf(fields["document"])),
+      ...readEngine(fieldsOf(fields["engine"])),
+    ],
   };
 }
 
-function readParts(quality: Fields): readonly ScorePart[] {
-  const parts = quality["parts"] ?? quality["breakdown"] ?? quality["scores"];
-  if (Array.isArray(parts)) {
-    return parts.filter(isFields).flatMap((part) => {
-      const value = numberOf(part["score"] ?? part["value"]);
-      if (value === null) return [];
-      const label = firstText(part["label"], part["name"]);
-      return [{ label: asWords(label), value: clamp(value, 100), note: firstText(part["note"], part["detail"]) }];
-    });
-  }
-  return Object.entries(fieldsOf(parts)).flatMap(([name, value]) => {
-    const score = numberOf(value);
-    return score === null ? [] : [{ label: asWords(name), value: clamp(score, 100), note: "" }];
+/** The role's name alone, for lists and headings. */
+export function readRoleTitle(value: unknown): string {
+  const role = fieldsOf(value);
+  return firstText(role["matched"], role["requested"], value);
+}
+
+function readRole(value: unknown): Role {
+  const role = fieldsOf(value);
+  return {
+    title: readRoleTitle(value),
+    note: textOf(role["note"]),
+    salary: readSalary(fieldsOf(role["salary"])),
+  };
+}
+
+function readSalary({ low, median, high, currency }: Fields): SalaryBand | null {
+  const [from, middle, to] = [numberOf(low), numberOf(median), numberOf(high)];
+  const code = textOf(currency);
+  if (from === null || middle === null || to === null || !/^[A-Z]{3}$/.test(code)) return null;
+  return { low: from, median: middle, high: to, currency: code };
+}
+
+function readPart(part: Fields): ScorePart {
+  const outOf = Math.max(1, numberOf(part["outOf"]) ?? 100);
+  return {
+    title: firstText(part["title"], asWords(textOf(part["name"]))),
+    points: clamp(numberOf(part["points"]) ?? 0, outOf),
+    outOf,
+    reason: textOf(part["reason"]),
+  };
+}
+
+function readQuality(quality: Fields): Quality {
+  const score = numberOf(quality["score"]);
+  return {
+    score: score === null ? null : clamp(score, 100),
+    label: textOf(quality["label"]),
+    summary: textOf(quality["summary"]),
+    parts: recordsOf(quality["breakdown"]).map(readPart),
+  };
+}
+
+function readShare(percent: unknown): number | null {
+  const number = numberOf(percent);
+  return number === null ? null : clamp(number / 100, 1);
+}
+
+function readImportance(value: unknown): Importance {
+  return value === "essential" || value === "important" ? value : "useful";
+}
+
+function readPassages(value: unknown): readonly Passage[] {
+  return recordsOf(value).flatMap((passage) => {
+    const quote = textOf(passage["quote"]);
+    if (quote === "") return [];
+    const line = numberOf(passage["line"]);
+    return [{ quote, where: line === null ? "" : `Line ${line}` }];
   });
 }
 
-function readShare(value: unknown): number | null {
-  const number = numberOf(value);
-  if (number === null) return null;
-  return clamp(number > 1 ? number / 100 : number, 1);
-}
-
-function readKeyword(value: unknown): Keyword[] {
-  if (typeof value === "string") return [{ term: value, count: 1, demand: null, passage: null }];
-  const word = fieldsOf(value);
-  const term = firstText(word["keyword"], word["term"], word["skill"], word["name"]);
-  if (term === "") return [];
-  const passage = readPassages(word["evidence"] ?? word["passage"])[0]?.quote ?? null;
-  return [
-    {
-      term,
-      count: numberOf(word["count"] ?? word["occurrences"]) ?? 0,
-      demand: readShare(word["demand"] ?? word["share"]),
-      passage,
-    },
-  ];
+function readKeyword(word: Fields): Keyword {
+  return {
+    term: textOf(word["keyword"]),
+    importance: readImportance(word["importance"]),
+    count: numberOf(word["count"]) ?? 0,
+    demand: readShare(word["demandPercent"]),
+    alsoWritten: textsOf(word["alsoWritten"]),
+    evidence: readPassages(word["evidence"]),
+  };
 }
 
 function readKeywords(fields: Fields): Keywords {
   return {
-    found: listOf(fields["found"] ?? fields["matched"]).flatMap(readKeyword),
-    missing: listOf(fields["missing"]).flatMap(readKeyword),
-    note: firstText(fields["summary"], fields["note"]),
+    found: recordsOf(fields["matched"]).map(readKeyword),
+    missing: recordsOf(fields["missing"]).map(readKeyword),
+    other: textsOf(fields["otherSkills"]),
+    note: textOf(fields["note"]),
   };
 }
 
-function readPassage(value: unknown): Passage[] {
-  if (typeof value === "string") return value.trim() === "" ? [] : [{ quote: value.trim(), where: "" }];
-  const passage = fieldsOf(value);
-  const quote = firstText(passage["quote"], passage["text"], passage["passage"]);
-  if (quote === "") return [];
-  const section = firstText(passage["section"], passage["where"]);
-  const line = numberOf(passage["line"]);
-  const where = [section, line === null ? "" : `line ${line}`].filter((part) => part !== "").join(", ");
-  return [{ quote, where }];
+function readVerbUse(use: Fields): VerbUse {
+  return { verb: textOf(use["verb"]), count: numberOf(use["count"]) ?? 1 };
 }
 
-function readPassages(value: unknown): readonly Passage[] {
-  return (Array.isArray(value) ? value : [value]).flatMap(readPassage);
+function readRewrites(fields: Fields): readonly Rewrite[] {
+  return recordsOf(fields["suggestions"]).flatMap((suggestion) => {
+    const passage = readPassages([suggestion["passage"]])[0];
+    if (passage === undefined) return [];
+    const insteadOf = textOf(suggestion["insteadOf"]);
+    return [{ passage, insteadOf, alternatives: textsOf(suggestion["try"]) }];
+  });
+}
+
+function readVerbs(fields: Fields): Verbs {
+  const share = numberOf(fields["strongShare"]);
+  return {
+    statements: numberOf(fields["statements"]) ?? 0,
+    strongShare: share === null ? null : clamp(share, 1),
+    strong: recordsOf(fields["strong"]).map(readVerbUse),
+    repeated: recordsOf(fields["repeated"]).map(readVerbUse),
+    rewrites: readRewrites(fields),
+  };
 }
 
 function readPriority(value: unknown): Priority {
-  const text = textOf(value).toLowerCase();
-  if (text === "high" || text === "critical") return "high";
-  return text === "low" ? "low" : "medium";
+  return value === "high" || value === "low" ? value : "medium";
 }
 
 function readFinding(fields: Fields): Finding {
@@ -117,36 +177,10 @@ function readFinding(fields: Fields): Finding {
   };
 }
 
-function readVerbAdvice(value: unknown): VerbAdvice[] {
-  if (!isFields(value)) return [];
-  return [
-    {
-      verb: firstText(value["verb"], value["phrase"]),
-      passage: readPassages(value["evidence"] ?? value["passage"] ?? value["text"])[0]?.quote ?? "",
-      alternatives: textsOf(value["alternatives"] ?? value["suggestions"]),
-      rewrite: firstText(value["rewrite"]),
-    },
-  ];
-}
-
-function readVerbs(fields: Fields): Verbs {
-  const strong = listOf(fields["strong"] ?? fields["strongVerbs"]).flatMap((value) => {
-    if (typeof value === "string") return [{ verb: value, count: 1 }];
-    const verb = textOf(fieldsOf(value)["verb"]);
-    return verb === "" ? [] : [{ verb, count: numberOf(fieldsOf(value)["count"]) ?? 1 }];
-  });
+function readStrength(fields: Fields): Strength {
   return {
-    note: firstText(fields["summary"], fields["note"]),
-    strong,
-    weak: listOf(fields["weak"] ?? fields["weakVerbs"]).flatMap(readVerbAdvice),
-  };
-}
-
-function readStrength(value: unknown): Strength {
-  if (typeof value === "string") return { text: value.trim(), evidence: [] };
-  const fields = fieldsOf(value);
-  return {
-    text: firstText(fields["text"], fields["strength"], fields["title"]),
+    title: textOf(fields["title"]),
+    detail: textOf(fields["detail"]),
     evidence: readPassages(fields["evidence"]),
   };
 }
@@ -154,31 +188,84 @@ function readStrength(value: unknown): Strength {
 function readGap(fields: Fields): SkillGap {
   return {
     skill: textOf(fields["skill"]),
-    demand: readShare(fields["demand"]),
-    importance: asWords(textOf(fields["importance"])),
-    advice: firstText(fields["recommendation"], fields["insight"], fields["advice"]),
+    demand: readShare(fields["demandPercent"]),
+    importance: readImportance(fields["importance"]),
+    salaryUplift: numberOf(fields["salaryUpliftPercent"]),
+    why: textOf(fields["why"]),
+    howToLearn: textOf(fields["howToLearn"]),
+    related: textsOf(fields["related"]),
   };
 }
 
 function readSection(fields: Fields): SectionNote {
-  const score = numberOf(fields["score"]);
+  const heading = textOf(fields["heading"]);
+  const [first, last] = [numberOf(fields["firstLine"]), numberOf(fields["lastLine"])];
+  const lines = first === null || last === null ? "" : `lines ${first} to ${last}`;
   return {
-    name: asWords(firstText(fields["section"], fields["name"])),
-    score: score === null ? null : clamp(score, 100),
+    title: firstText(fields["title"], asWords(textOf(fields["section"]))),
+    score: clamp(numberOf(fields["score"]) ?? 0, 100),
     present: fields["present"] !== false,
-    feedback: firstText(fields["feedback"], fields["summary"]),
-    suggestions: textsOf(fields["suggestions"]),
+    required: fields["required"] === true,
+    where: [heading === "" ? "" : `“${heading}”`, lines].filter((part) => part !== "").join(", "),
+    feedback: textOf(fields["feedback"]),
+    evidence: readPassages(fields["evidence"]),
   };
 }
 
-function readWin(value: unknown): string {
-  const fields = fieldsOf(value);
-  return firstText(value, fields["action"], fields["text"]);
+function readWin(fields: Fields): QuickWin {
+  return {
+    action: textOf(fields["action"]),
+    why: textOf(fields["why"]),
+    points: numberOf(fields["points"]),
+    minutes: numberOf(fields["minutes"]),
+  };
 }
 
-function readProvenance(engine: Fields): readonly ProvenanceFact[] {
-  return Object.entries(engine).flatMap(([name, value]) => {
-    const text = typeof value === "string" || typeof value === "number" ? String(value) : textsOf(value).join(", ");
-    return text === "" ? [] : [{ label: asWords(name), value: text }];
-  });
+const FORMATS: Readonly<Record<string, string>> = { pdf: "PDF", docx: "DOCX", text: "Text" };
+
+function facts(...all: readonly (readonly [label: string, value: string | null])[]): readonly Fact[] {
+  return all.flatMap(([label, value]) => (value === null || value === "" ? [] : [{ label, value }]));
+}
+
+function plural(count: number, word: string): string {
+  return `${count.toLocaleString("en")} ${word}${count === 1 ? "" : "s"}`;
+}
+
+function readDocument(document: Fields): readonly Fact[] {
+  const format = FORMATS[textOf(document["format"])] ?? "";
+  const [pages, words] = [numberOf(document["pages"]), numberOf(document["words"])];
+  const [statements, quantified] = [numberOf(document["statements"]), numberOf(document["quantifiedStatements"])];
+  const years = numberOf(document["yearsOfExperience"]);
+  const size = [
+    format,
+    pages === null ? "" : plural(pages, "page"),
+    words === null ? "" : plural(words, "word"),
+  ];
+  return facts(
+    ["Document", size.filter((part) => part !== "").join(", ")],
+    ["Experience found", years === null ? null : plural(years, "year")],
+    [
+      "Statements with figures",
+      statements === null || quantified === null ? null : `${quantified} of ${statements}`,
+    ],
+  );
+}
+
+function readEngine(engine: Fields): readonly Fact[] {
+  const layers = textsOf(engine["layers"]).map((layer) =>
+    layer === "deterministic" ? "fixed rules, no language model" : layer,
+  );
+  const version = textOf(engine["version"]);
+  const market = fieldsOf(engine["market"]);
+  const postings = numberOf(market["postings"]);
+  const source = [
+    textOf(market["source"]),
+    textOf(market["asOf"]),
+    postings === null || postings === 0 ? "" : plural(postings, "posting"),
+  ].filter((part) => part !== "");
+  return facts(
+    ["Judged by", layers.join(", ")],
+    ["Engine", version === "" ? null : `CareerLens ${version}`],
+    ["Market data", source.join(", ")],
+  );
 }

@@ -7,8 +7,15 @@ const LOST: Partial<Record<string, string>> = {
   timeout: "The server did not answer in time. Try again in a moment; nothing was lost.",
 };
 
+interface Props {
+  readonly error: unknown;
+  readonly title?: string;
+  /** Which fields' problems already stand beside the fields. */
+  readonly isShown?: (field: string) => boolean;
+}
+
 /** A refused request, told in full: the reason, each field concerned, and what to quote when asking. */
-export function Refusal({ error, title }: { error: unknown; title?: string }) {
+export function Refusal({ error, title, isShown = () => false }: Props) {
   if (!(error instanceof JobsApiError)) {
     return (
       <div className="note note--danger" role="alert">
@@ -17,6 +24,7 @@ export function Refusal({ error, title }: { error: unknown; title?: string }) {
       </div>
     );
   }
+  const fields = error.errors.filter(({ field }) => !isShown(field));
   const explanation = LOST[error.code] ?? error.detail;
   return (
     <div className="note note--danger refusal" role="alert">
@@ -26,9 +34,9 @@ export function Refusal({ error, title }: { error: unknown; title?: string }) {
           <strong>{title ?? error.title}</strong>
         </p>
         {explanation === "" ? null : <p>{explanation}</p>}
-        {error.errors.length === 0 ? null : (
+        {fields.length === 0 ? null : (
           <ul className="refusal__fields">
-            {error.errors.map(({ field, message, code }) => (
+            {fields.map(({ field, message, code }) => (
               <li key={`${field} ${code}`}>
                 <code>{field}</code> {message}
               </li>
