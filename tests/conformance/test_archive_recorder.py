@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from sqlalchemy import func, select
 
-from careerlens.archive.recorder import Recorder, RecorderOptions
+from careerlens.archive.recorder import LEASE_KEY, Recorder, RecorderOptions
 from careerlens.archive.records import ArchivedJob
 from careerlens.archive.store import ArchiveStore
 from careerlens.archive.tables import late_outcomes
@@ -331,3 +331,21 @@ async def test_finished_jobs_are_forgotten_after_the_days_that_are_set(
     await eventually(is_gone)
     task.cancel()
     await asyncio.gather(task, return_exceptions=True)
+
+
+async def test_recorder_stops_when_told_even_as_it_loses_its_lease(
+    redis_url: str, tmp_path: Path
+) -> None:
+    """Told in the very moment of the loss, it must not go on as if nothing had been said."""
+    store = ArchiveStore(f"sqlite:///{tmp_path / 'archive.db'}")
+    redis = connect(redis_url)
+    recorder = Recorder(redis_url, [QUEUE], store, RecorderOptions(lease_ttl_s=0.4))
+    task = asyncio.create_task(recorder.run())
+    await eventually(lambda: redis.delete(LEASE_KEY))
+    keeping = next(t for t in asyncio.all_tasks() if t.get_name() == "recorder lease")
+    await asyncio.wait([keeping])
+    task.cancel()
+    await asyncio.wait([task], timeout=5)
+    assert task.done(), "it did not stop"
+    await redis.aclose()
+    await store.close()

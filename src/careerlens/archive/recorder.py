@@ -234,6 +234,7 @@ class Recorder:
                     _log.warning("recorder_stands_by", problem=str(lost.exceptions[0]))
                 finally:
                     await asyncio.shield(lease.release())
+                _heed_cancellation()
         finally:
             await redis.aclose()
 
@@ -283,6 +284,13 @@ class Recorder:
             except ServiceUnavailableError as error:
                 _log.warning("archive_not_pruned", problem=str(error))
             await asyncio.sleep(_PRUNE_EVERY_S)
+
+
+def _heed_cancellation() -> None:
+    """Before Python 3.13, a task group that fails forgets that its owner was cancelled as well."""
+    task = asyncio.current_task()
+    if task is not None and task.cancelling():
+        raise asyncio.CancelledError
 
 
 async def run_recorder(
