@@ -1,0 +1,69 @@
+// BullMQ on Node, steered over stdin and stdout with one JSON object per line.
+//   → {"call": 1, "do": "add", "args": ["queue", "name", {}, {}]}
+//   ← {"call": 1, "value": "…"}  |  {"call": 1, "error": "…"}  |  {"event": "progress", …}
+import { createInterface } from 'node:readline';
+import { Queue, QueueEvents, Worker } from 'bullmq';
+
+const [host, port] = process.argv[2].split(':');
+const connection = { host, port: Number(port), maxRetriesPerRequest: null };
+const open = new Map();
+
+const tell = (message) => process.stdout.write(`${JSON.stringify(message)}\n`);
+
+function once(kind, name, make) {
+  const key = `${kind} ${name}`;
+  if (!open.has(key)) open.set(key, make());
+  return open.get(key);
+}
+
+const queue = (name) => once('queue', name, () => new Queue(name, { connection }));
+
+const OBSERVED = ['added', 'waiting', 'delayed', 'active', 'progress', 'completed', 'failed',
+  'retries-exhausted', 'stalled', 'removed', 'drained'];
+
+const actions = {
+  async add(name, jobName, data, opts) {
+    return (await queue(name).add(jobName, data, opts)).id;
+  },
+  async job(name, id) {
+    const job = await queue(name).getJob(id);
+    if (!job) return null;
+    return { ...job.toJSON(), state: await job.getState() };
+  },
+  async counts(name) {
+    return queue(name).getJobCounts();
+  },
+  async retry(name, id) {
+    await (await queue(name).getJob(id)).retry();
+  },
+  async observe(name) {
+    const events = once('events', name, () => new QueueEvents(name, { connection, lastEventId: '0-0' }));
+    for (const event of OBSERVED) {
+      events.on(event, (args, id) => tell({ event, id, ...args }));
+    }
+    await events.waitUntilReady();
+  },
+  async work(name) {
+    const worker = once('worker', name, () => new Worker(name, async (job) => {
+      await job.updateProgress({ percent: 50, message: 'by node' });
+      if (job.attemptsMade < (job.data.failures ?? 0)) throw new Error(`failure ${job.attemptsMade + 1}`);
+      return { by: 'node', attempt: job.attemptsMade + 1 };
+    }, { connection, concurrency: 5 }));
+    worker.on('error', (error) => tell({ event: 'worker-error', message: String(error) }));
+    await worker.waitUntilReady();
+  },
+  async close(kind, name) {
+    const key = `${kind} ${name}`;
+    await open.get(key)?.close();
+    open.delete(key);
+  },
+};
+
+for await (const line of createInterface({ input: process.stdin })) {
+  const { call, do: action, args } = JSON.parse(line);
+  actions[action](...args).then(
+    (value) => tell({ call, value: value ?? null }),
+    (error) => tell({ call, error: String(error) }),
+  );
+}
+await Promise.all([...open.values()].map((item) => item.close()));
