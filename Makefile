@@ -19,7 +19,7 @@ ROLE ?=
 
 .PHONY: help
 help: ## List the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' Makefile
 
 .PHONY: run
 run: $(INSTALLED) $(PAGE) ## Start everything (ONCE=1: analyse one résumé and stop; FILE=, ROLE=)
@@ -60,6 +60,10 @@ soak: $(INSTALLED) ## Run for hours: memory and counts must stay flat (JOBS=1000
 lock: ## Write the lock files again from pyproject.toml (UPGRADE=1: newest; needs uv)
 	@command -v uv >/dev/null 2>&1 || [ -x $(VENV)/bin/uv ] || { echo "uv is missing. Type: $(VENV)/bin/pip install uv" >&2; exit 1; }
 	@sh scripts/lock.sh
+
+.PHONY: dockerfiles
+dockerfiles: ## Write Dockerfile.worker and Dockerfile.socket again from Dockerfile
+	@sh scripts/dockerfiles.sh
 
 .PHONY: clean
 clean: ## Remove everything that was made here, except the data in .careerlens

@@ -10,7 +10,7 @@ from cyclopts import App, CycloptsError, Group
 from rich.text import Text
 
 from careerlens import __version__
-from careerlens.cli import checking, identity, running, serving, submitting
+from careerlens.cli import checking, identity, probing, running, serving, submitting
 from careerlens.cli.exits import EXIT_CODES_HELP, Exit
 from careerlens.cli.screen import explain, messages
 
@@ -49,6 +49,7 @@ def build_app() -> App:
     app.command(submitting.submit, group=_USE)
     app.command(identity.token, group=_USE)
     app.command(checking.doctor, group=_LOOK_AFTER)
+    app.command(probing.health, group=_LOOK_AFTER)
     app.command(identity.version, group=_LOOK_AFTER)
     return app
 
