@@ -1,28 +1,23 @@
-import { useCallback, useEffect, useMemo, useState } from "react";
+import { useCallback, useEffect, useMemo, useState } from 'react';
 
-import { Desk } from "./Desk";
-import { Frame } from "./shell/Frame";
-import {
-  developmentIdentity,
-  rememberedIdentity,
-  rememberToken,
-  type Identity,
-} from "./shell/identity";
-import { Refusal } from "./shell/Refusal";
-import { readConfig, type ServerConfig } from "./shell/server";
-import { SignIn } from "./shell/SignIn";
+import { Desk } from './Desk';
+import { Frame } from './shell/Frame';
+import { developmentIdentity, rememberedIdentity, rememberToken, type Identity } from './shell/identity';
+import { Refusal } from './shell/Refusal';
+import { readConfig, type ServerConfig } from './shell/server';
+import { SignIn } from './shell/SignIn';
 
 type Start =
-  | { readonly state: "loading" }
-  | { readonly state: "failed"; readonly error: unknown }
-  | { readonly state: "ready"; readonly config: ServerConfig };
+  | { readonly state: 'loading' }
+  | { readonly state: 'failed'; readonly error: unknown }
+  | { readonly state: 'ready'; readonly config: ServerConfig };
 
 /** How long to wait before asking again for a server that was not there. */
 const RETRY_MS = 3_000;
 
 /** Finds out which server this is, then who the reader is, then shows the desk. */
 export function App() {
-  const [start, setStart] = useState<Start>({ state: "loading" });
+  const [start, setStart] = useState<Start>({ state: 'loading' });
   const [attempt, setAttempt] = useState(0);
 
   useEffect(() => {
@@ -30,11 +25,11 @@ export function App() {
     let retry: ReturnType<typeof setTimeout> | undefined;
     readConfig(flight.signal).then(
       (config) => {
-        setStart({ state: "ready", config });
+        setStart({ state: 'ready', config });
       },
       (error: unknown) => {
         if (flight.signal.aborted) return;
-        setStart({ state: "failed", error });
+        setStart({ state: 'failed', error });
         retry = setTimeout(() => {
           setAttempt((count) => count + 1);
         }, RETRY_MS);
@@ -46,7 +41,7 @@ export function App() {
     };
   }, [attempt]);
 
-  if (start.state === "loading") {
+  if (start.state === 'loading') {
     return (
       <Frame>
         <main id="main" className="waiting" aria-busy="true">
@@ -55,7 +50,7 @@ export function App() {
       </Frame>
     );
   }
-  if (start.state === "failed") {
+  if (start.state === 'failed') {
     return (
       <Frame>
         <main id="main" className="waiting">

@@ -1,21 +1,21 @@
-import { useBackgroundJobs, type Job } from "@careerlens/jobs-react";
-import { useCallback, useEffect, useMemo, useState } from "react";
+import { useBackgroundJobs, type Job } from '@careerlens/jobs-react';
+import { useCallback, useEffect, useMemo, useState } from 'react';
 
-import { Composer } from "./compose/Composer";
-import { EMPTY_DRAFT, nameOfSource, type Draft } from "./compose/draft";
-import { useRoles } from "./compose/useRoles";
-import { JobPage } from "./JobPage";
-import { rememberAbout } from "./library/about";
-import { Library } from "./library/Library";
-import { useHistory } from "./library/useHistory";
-import { StepLogs } from "./progress/steps";
-import { Frame } from "./shell/Frame";
-import type { Identity } from "./shell/identity";
-import { HOME_LINK, jobLink, useRoute } from "./shell/routing";
-import type { ServerConfig } from "./shell/server";
-import { useOnline } from "./shell/useOnline";
+import { Composer } from './compose/Composer';
+import { EMPTY_DRAFT, nameOfSource, type Draft } from './compose/draft';
+import { useRoles } from './compose/useRoles';
+import { JobPage } from './JobPage';
+import { rememberAbout } from './library/about';
+import { Library } from './library/Library';
+import { useHistory } from './library/useHistory';
+import { StepLogs } from './progress/steps';
+import { Frame } from './shell/Frame';
+import type { Identity } from './shell/identity';
+import { HOME_LINK, jobLink, useRoute } from './shell/routing';
+import type { ServerConfig } from './shell/server';
+import { useOnline } from './shell/useOnline';
 
-const JOB_TYPE = "resume-optimization";
+const JOB_TYPE = 'resume-optimization';
 
 interface Props {
   readonly identity: Identity;
@@ -52,7 +52,7 @@ export function Desk({ identity, config, onSignOut }: Props) {
   });
 
   useEffect(() => {
-    if (status === "unauthorized") onSignOut?.("Your token is no longer accepted. Paste a new one.");
+    if (status === 'unauthorized') onSignOut?.('Your token is no longer accepted. Paste a new one.');
   }, [status, onSignOut]);
 
   const history = useHistory(identity, countEnded(jobs));
@@ -64,7 +64,7 @@ export function Desk({ identity, config, onSignOut }: Props) {
       const jobId = await createJob({
         type: JOB_TYPE,
         targetRole,
-        ...(source.kind === "file" ? { resume: source.file } : { resumeText: source.text }),
+        ...(source.kind === 'file' ? { resume: source.file } : { resumeText: source.text }),
       });
       sent.set(jobId, next);
       rememberAbout(identity.userId, jobId, { targetRole, sourceName: nameOfSource(source) });
@@ -86,7 +86,7 @@ export function Desk({ identity, config, onSignOut }: Props) {
 
   return (
     <Frame connection={status} online={online} identity={identity} onSignOut={signOut}>
-      {route.page === "job" ? (
+      {route.page === 'job' ? (
         <JobPage
           key={route.jobId}
           jobId={route.jobId}
@@ -102,8 +102,12 @@ export function Desk({ identity, config, onSignOut }: Props) {
           onRefresh={refresh}
           again={sent.get(route.jobId) ?? null}
           onAgain={submit}
+          onStartOver={(targetRole) => {
+            setDraft({ ...EMPTY_DRAFT, targetRole });
+            go(HOME_LINK);
+          }}
         />
-      ) : route.page === "home" ? (
+      ) : route.page === 'home' ? (
         <main id="main" className="home">
           <HomeTitle />
           <div className="home__columns">
@@ -131,7 +135,7 @@ export function Desk({ identity, config, onSignOut }: Props) {
 
 function HomeTitle() {
   useEffect(() => {
-    document.title = "CareerLens";
+    document.title = 'CareerLens';
   }, []);
   return (
     <div className="home__title">
@@ -143,5 +147,5 @@ function HomeTitle() {
 
 /** Changes whenever a job ends, which is when the archive has something new. */
 function countEnded(jobs: readonly Job[]): number {
-  return jobs.filter((job) => job.status !== "queued" && job.status !== "processing").length;
+  return jobs.filter((job) => job.status !== 'queued' && job.status !== 'processing').length;
 }

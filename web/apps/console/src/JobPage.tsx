@@ -1,21 +1,21 @@
-import { JobsApiError, type ConnectionStatus, type Job } from "@careerlens/jobs-react";
-import { useEffect, useRef, useState, useSyncExternalStore } from "react";
+import { JobsApiError, type ConnectionStatus, type Job } from '@careerlens/jobs-react';
+import { useEffect, useRef, useState, useSyncExternalStore } from 'react';
 
-import type { Draft } from "./compose/draft";
-import { aboutJob } from "./library/about";
-import { headline } from "./library/headline";
-import { Ended } from "./progress/Ended";
-import type { StepLogs } from "./progress/steps";
-import { Working } from "./progress/Working";
-import { readReport } from "./report/reading";
-import { ReportView } from "./report/ReportView";
-import { BackIcon } from "./shell/icons";
-import type { Identity } from "./shell/identity";
-import { Refusal } from "./shell/Refusal";
-import { HOME_LINK } from "./shell/routing";
-import { StatusTag } from "./shell/StatusTag";
-import { describeAge, describeMoment, useNow } from "./shell/time";
-import { useJob } from "./useJob";
+import type { Draft } from './compose/draft';
+import { aboutJob } from './library/about';
+import { headline } from './library/headline';
+import { Ended } from './progress/Ended';
+import type { StepLogs } from './progress/steps';
+import { Working } from './progress/Working';
+import { readReport } from './report/reading';
+import { ReportView } from './report/ReportView';
+import { BackIcon } from './shell/icons';
+import type { Identity } from './shell/identity';
+import { Refusal } from './shell/Refusal';
+import { HOME_LINK } from './shell/routing';
+import { StatusTag } from './shell/StatusTag';
+import { describeAge, describeMoment, useNow } from './shell/time';
+import { useJob } from './useJob';
 
 interface Props {
   readonly jobId: string;
@@ -31,6 +31,8 @@ interface Props {
   /** What the job was made from, if this page still holds it. */
   readonly again: Draft | null;
   readonly onAgain: (draft: Draft) => Promise<void>;
+  /** Goes to the form for a job whose résumé this page no longer holds. */
+  readonly onStartOver: (targetRole: string) => void;
 }
 
 /** One job at its own address, from the first second to long after its end. */
@@ -91,16 +93,16 @@ function JobHead({ job, userId }: { job: Job; userId: string }) {
 }
 
 function JobBody(props: Props & { readonly job: Job }) {
-  const { job, logs, again, onAgain } = props;
+  const { job, logs, identity, again, onAgain, onStartOver } = props;
   const steps = useSyncExternalStore(logs.subscribe, () => logs.of(job.jobId));
   const { progress, status, jobId } = job;
 
   // After a reload the first thing known is a snapshot, which no event announces.
   useEffect(() => {
-    if (progress !== null && status === "processing") logs.record(jobId, progress, Date.now());
+    if (progress !== null && status === 'processing') logs.record(jobId, progress, Date.now());
   }, [logs, jobId, progress, status]);
 
-  if (status === "queued" || status === "processing") {
+  if (status === 'queued' || status === 'processing') {
     return (
       <Working
         job={job}
@@ -111,7 +113,7 @@ function JobBody(props: Props & { readonly job: Job }) {
       />
     );
   }
-  if (status === "completed") {
+  if (status === 'completed') {
     const report = readReport(job.result);
     return report === null ? (
       <RawResult result={job.result} />
@@ -119,10 +121,31 @@ function JobBody(props: Props & { readonly job: Job }) {
       <ReportView jobId={jobId} report={report} raw={job.result} section={props.section} />
     );
   }
-  return <Ended job={job} again={again === null ? null : <AgainButton draft={again} onAgain={onAgain} />} />;
+  const words = status === 'cancelled' ? 'Run it again' : 'Try again';
+  return (
+    <Ended
+      job={job}
+      again={
+        again === null ? (
+          <button
+            type="button"
+            className="button button--primary"
+            onClick={() => {
+              onStartOver(aboutJob(identity.userId, jobId)?.targetRole ?? '');
+            }}
+          >
+            {words}
+          </button>
+        ) : (
+          <AgainButton words={words} draft={again} onAgain={onAgain} />
+        )
+      }
+    />
+  );
 }
 
-function AgainButton({ draft, onAgain }: { draft: Draft; onAgain: (draft: Draft) => Promise<void> }) {
+function AgainButton(props: { words: string; draft: Draft; onAgain: (draft: Draft) => Promise<void> }) {
+  const { words, draft, onAgain } = props;
   const [sending, setSending] = useState(false);
   const [refusal, setRefusal] = useState<unknown>(null);
   const again = async () => {
@@ -145,7 +168,7 @@ function AgainButton({ draft, onAgain }: { draft: Draft; onAgain: (draft: Draft)
           void again();
         }}
       >
-        {sending ? "Handing it in…" : "Try again"}
+        {sending ? 'Handing it in…' : words}
       </button>
       {refusal === null ? null : <Refusal error={refusal} />}
     </>

@@ -1,12 +1,12 @@
-import "./styles/index.css";
+import './styles/index.css';
 
-import { StrictMode } from "react";
-import { createRoot } from "react-dom/client";
+import { StrictMode } from 'react';
+import { createRoot } from 'react-dom/client';
 
-import { App } from "./App";
+import { App } from './App';
 
-const root = document.getElementById("root");
-if (root === null) throw new Error("index.html has no element #root");
+const root = document.getElementById('root');
+if (root === null) throw new Error('index.html has no element #root');
 createRoot(root).render(
   <StrictMode>
     <App />

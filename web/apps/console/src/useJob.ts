@@ -1,8 +1,8 @@
-import type { Job } from "@careerlens/jobs-react";
-import { isFinal, JobsApi, toJob } from "@careerlens/jobs-react/core";
-import { useCallback, useEffect, useState } from "react";
+import type { Job } from '@careerlens/jobs-react';
+import { isFinal, JobsApi, toJob } from '@careerlens/jobs-react/core';
+import { useCallback, useEffect, useState } from 'react';
 
-import type { Identity } from "./shell/identity";
+import type { Identity } from './shell/identity';
 
 interface Known {
   readonly job: Job | null;
@@ -30,7 +30,7 @@ export function useJob(
     if (isFollowed) return;
     let wanted = true;
     const api = new JobsApi({
-      apiUrl: "",
+      apiUrl: '',
       userId: identity.userId,
       token: () => Promise.resolve(identity.authToken),
     });

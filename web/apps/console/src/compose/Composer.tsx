@@ -1,12 +1,12 @@
-import { useRef, useState, type SyntheticEvent } from "react";
+import { useRef, useState, type SyntheticEvent } from 'react';
 
-import { Refusal } from "../shell/Refusal";
-import { ArrowIcon } from "../shell/icons";
-import type { Draft, DraftProblems } from "./draft";
-import { problemsWithDraft } from "./draft";
-import { fieldProblems, hasPlace } from "./refused";
-import { ResumePicker } from "./ResumePicker";
-import { RolePicker } from "./RolePicker";
+import { Refusal } from '../shell/Refusal';
+import { ArrowIcon } from '../shell/icons';
+import type { Draft, DraftProblems } from './draft';
+import { problemsWithDraft } from './draft';
+import { fieldProblems, hasPlace } from './refused';
+import { ResumePicker } from './ResumePicker';
+import { RolePicker } from './RolePicker';
 
 interface Props {
   readonly draft: Draft;
@@ -95,7 +95,7 @@ export function Composer({ draft, roles, maxUploadBytes, onDraft, onSubmit }: Pr
           }}
         />
         <button type="submit" className="button button--primary composer__submit" aria-busy={sending}>
-          {sending ? "Handing it in…" : "Optimise"}
+          {sending ? 'Handing it in…' : 'Optimise'}
           {sending ? null : <ArrowIcon />}
         </button>
       </div>

@@ -1,8 +1,8 @@
-import { useId, useRef, type DragEvent, type KeyboardEvent } from "react";
+import { useId, useRef, type DragEvent, type KeyboardEvent } from 'react';
 
-import { AlertIcon, CloseIcon, FileIcon, UploadIcon } from "../shell/icons";
-import { ACCEPTED, describeSize, type ResumeSource } from "./draft";
-import { useWindowDrop } from "./useWindowDrop";
+import { AlertIcon, CloseIcon, FileIcon, UploadIcon } from '../shell/icons';
+import { ACCEPTED, describeSize, type ResumeSource } from './draft';
+import { useWindowDrop } from './useWindowDrop';
 
 interface Props {
   readonly source: ResumeSource;
@@ -11,10 +11,10 @@ interface Props {
   readonly onChange: (source: ResumeSource) => void;
 }
 
-type Kind = ResumeSource["kind"];
+type Kind = ResumeSource['kind'];
 const TABS: readonly { kind: Kind; label: string }[] = [
-  { kind: "file", label: "Upload a file" },
-  { kind: "text", label: "Paste text" },
+  { kind: 'file', label: 'Upload a file' },
+  { kind: 'text', label: 'Paste text' },
 ];
 
 /** The résumé itself: a file dropped anywhere on the page or chosen, or pasted text. */
@@ -22,7 +22,7 @@ export function ResumePicker({ source, maxUploadBytes, error, onChange }: Props)
   const id = useId();
   const tabs = useRef(new Map<Kind, HTMLButtonElement>());
   const dragging = useWindowDrop((file) => {
-    onChange({ ...source, kind: "file", file });
+    onChange({ ...source, kind: 'file', file });
   });
 
   const select = (kind: Kind) => {
@@ -30,9 +30,9 @@ export function ResumePicker({ source, maxUploadBytes, error, onChange }: Props)
     onChange({ ...source, kind });
   };
   const onTabKey = (event: KeyboardEvent) => {
-    if (event.key !== "ArrowLeft" && event.key !== "ArrowRight") return;
+    if (event.key !== 'ArrowLeft' && event.key !== 'ArrowRight') return;
     event.preventDefault();
-    const other: Kind = source.kind === "file" ? "text" : "file";
+    const other: Kind = source.kind === 'file' ? 'text' : 'file';
     select(other);
     tabs.current.get(other)?.focus();
   };
@@ -68,7 +68,7 @@ export function ResumePicker({ source, maxUploadBytes, error, onChange }: Props)
         </div>
       </div>
       <div id={`${id}-panel`} role="tabpanel" aria-labelledby={`${id}-tab-${source.kind}`}>
-        {source.kind === "text" ? (
+        {source.kind === 'text' ? (
           <PasteField
             text={source.text}
             invalid={error !== undefined}
@@ -96,7 +96,7 @@ export function ResumePicker({ source, maxUploadBytes, error, onChange }: Props)
           <AlertIcon size={16} /> {error}
         </p>
       )}
-      {dragging && source.kind === "text" ? (
+      {dragging && source.kind === 'text' ? (
         <p className="field__hint">Drop the file to use it in place of the text.</p>
       ) : null}
     </div>
@@ -110,7 +110,7 @@ function PasteField(props: {
   labelledBy: string;
   onChange: (text: string) => void;
 }) {
-  const words = props.text.trim() === "" ? 0 : props.text.trim().split(/\s+/).length;
+  const words = props.text.trim() === '' ? 0 : props.text.trim().split(/\s+/).length;
   return (
     <div className="paste">
       <textarea
@@ -128,7 +128,7 @@ function PasteField(props: {
         }}
       />
       <p className="paste__count small muted numerals">
-        {words === 1 ? "1 word" : `${words.toLocaleString("en")} words`}
+        {words === 1 ? '1 word' : `${words.toLocaleString('en')} words`}
       </p>
     </div>
   );
@@ -148,11 +148,11 @@ function FileField(props: {
     event.preventDefault();
   };
   const className = [
-    "drop",
-    props.dragging ? "drop--over" : "",
-    props.invalid ? "drop--invalid" : "",
-    file === null ? "" : "drop--filled",
-  ].join(" ");
+    'drop',
+    props.dragging ? 'drop--over' : '',
+    props.invalid ? 'drop--invalid' : '',
+    file === null ? '' : 'drop--filled',
+  ].join(' ');
 
   return (
     <div className={className} onDragOver={drop}>
@@ -162,13 +162,13 @@ function FileField(props: {
         type="file"
         name="resume"
         accept={ACCEPTED}
-        aria-label={file === null ? "Choose a résumé file" : "Choose another résumé file"}
+        aria-label={file === null ? 'Choose a résumé file' : 'Choose another résumé file'}
         aria-invalid={props.invalid}
         aria-describedby={props.describedBy}
         onChange={(event) => {
           const chosen = event.target.files?.[0];
           // Choosing the same file again must be heard as well, so the field is emptied.
-          event.target.value = "";
+          event.target.value = '';
           if (chosen !== undefined) props.onChange(chosen);
         }}
       />
@@ -180,9 +180,7 @@ function FileField(props: {
           <p>
             <strong>Drop your résumé here</strong> or <span className="drop__link">choose a file</span>
           </p>
-          <p className="small muted">
-            PDF, DOCX or plain text, up to {describeSize(props.maxUploadBytes)}
-          </p>
+          <p className="small muted">PDF, DOCX or plain text, up to {describeSize(props.maxUploadBytes)}</p>
         </div>
       ) : (
         <div className="drop__file">

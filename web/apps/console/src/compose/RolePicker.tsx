@@ -1,6 +1,6 @@
-import { useId, useMemo, useRef, useState, type KeyboardEvent } from "react";
+import { useId, useMemo, useRef, useState, type KeyboardEvent } from 'react';
 
-import { AlertIcon, ChevronIcon } from "../shell/icons";
+import { AlertIcon, ChevronIcon } from '../shell/icons';
 
 interface Props {
   readonly value: string;
@@ -19,7 +19,7 @@ export function RolePicker({ value, roles, error, onChange }: Props) {
 
   const options = useMemo(() => {
     const wanted = value.trim().toLowerCase();
-    if (!filtering || wanted === "") return roles;
+    if (!filtering || wanted === '') return roles;
     return roles.filter((role) => role.toLowerCase().includes(wanted));
   }, [roles, value, filtering]);
   // A list that only repeats what stands in the field has nothing to offer.
@@ -42,10 +42,10 @@ export function RolePicker({ value, roles, error, onChange }: Props) {
   };
 
   const onKeyDown = (event: KeyboardEvent<HTMLInputElement>) => {
-    if (event.key === "ArrowDown" || event.key === "ArrowUp") {
+    if (event.key === 'ArrowDown' || event.key === 'ArrowUp') {
       if (options.length === 0) return;
       event.preventDefault();
-      const step = event.key === "ArrowDown" ? 1 : -1;
+      const step = event.key === 'ArrowDown' ? 1 : -1;
       if (!shown) {
         setFiltering(false);
         const current = roles.indexOf(value);
@@ -53,11 +53,11 @@ export function RolePicker({ value, roles, error, onChange }: Props) {
       } else {
         setActive((active + step + options.length) % options.length);
       }
-    } else if (event.key === "Enter" && shown && active >= 0) {
+    } else if (event.key === 'Enter' && shown && active >= 0) {
       event.preventDefault();
       const role = options[active];
       if (role !== undefined) choose(role);
-    } else if (event.key === "Escape" && shown) {
+    } else if (event.key === 'Escape' && shown) {
       event.preventDefault();
       close();
     }
@@ -101,7 +101,7 @@ export function RolePicker({ value, roles, error, onChange }: Props) {
           type="button"
           className="role-picker__toggle"
           tabIndex={-1}
-          aria-label={shown ? "Hide the roles" : "Show the roles"}
+          aria-label={shown ? 'Hide the roles' : 'Show the roles'}
           // Pressing the button must not take the focus from the field, whose blur closes the list.
           onMouseDown={(event) => {
             event.preventDefault();
@@ -126,7 +126,7 @@ export function RolePicker({ value, roles, error, onChange }: Props) {
               aria-selected={index === active}
               className="role-picker__option"
               ref={(element) => {
-                if (index === active) element?.scrollIntoView({ block: "nearest" });
+                if (index === active) element?.scrollIntoView({ block: 'nearest' });
               }}
               onMouseDown={(event) => {
                 event.preventDefault();

@@ -1,6 +1,6 @@
-import { JobsApiError } from "@careerlens/jobs-react";
+import { JobsApiError } from '@careerlens/jobs-react';
 
-import type { DraftProblems } from "./draft";
+import type { DraftProblems } from './draft';
 
 const RESUME_FIELDS = /^(body\.)?(resume|resumeText|resumeFile)(\.|$)/;
 const ROLE_FIELDS = /^(body\.)?targetRole(\.|$)/;

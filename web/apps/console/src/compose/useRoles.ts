@@ -1,7 +1,7 @@
-import { useEffect, useState } from "react";
+import { useEffect, useState } from 'react';
 
-import type { Identity } from "../shell/identity";
-import { readRoles } from "../shell/server";
+import type { Identity } from '../shell/identity';
+import { readRoles } from '../shell/server';
 
 /**
  * The roles to suggest. Without an answer the field takes free text all the same, so a failure here

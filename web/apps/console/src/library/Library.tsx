@@ -1,13 +1,13 @@
-import type { Job } from "@careerlens/jobs-react";
+import type { Job } from '@careerlens/jobs-react';
 
-import { PageDrawing } from "../progress/Page";
-import { Refusal } from "../shell/Refusal";
-import { jobLink } from "../shell/routing";
-import { StatusTag } from "../shell/StatusTag";
-import { describeAge, describeMoment, useNow } from "../shell/time";
-import { aboutJob } from "./about";
-import { headline } from "./headline";
-import type { History } from "./useHistory";
+import { PageDrawing } from '../progress/Page';
+import { Refusal } from '../shell/Refusal';
+import { jobLink } from '../shell/routing';
+import { StatusTag } from '../shell/StatusTag';
+import { describeAge, describeMoment, useNow } from '../shell/time';
+import { aboutJob } from './about';
+import { headline } from './headline';
+import type { History } from './useHistory';
 
 interface Props {
   readonly userId: string;
@@ -61,7 +61,7 @@ export function Library({ userId, jobs, history }: Props) {
           disabled={history.loading}
           onClick={history.more}
         >
-          {history.loading ? "Loading…" : "Show older reports"}
+          {history.loading ? 'Loading…' : 'Show older reports'}
         </button>
       )}
     </section>
@@ -70,12 +70,12 @@ export function Library({ userId, jobs, history }: Props) {
 
 function LibraryEntry({ job, userId, nowMs }: { job: Job; userId: string; nowMs: number }) {
   const { title, detail, score } = headline(job, aboutJob(userId, job.jobId));
-  const working = job.status === "queued" || job.status === "processing";
+  const working = job.status === 'queued' || job.status === 'processing';
   return (
     <li>
       <a className="library__entry" href={jobLink(job.jobId)}>
         <span className="library__score numerals" aria-hidden="true">
-          {score ?? (working ? <i className="pulse" /> : "–")}
+          {score ?? (working ? <i className="pulse" /> : '–')}
         </span>
         <span className="library__what">
           <strong>{title}</strong>

@@ -1,4 +1,4 @@
-import { local, readStored, writeStored } from "../shell/storage";
+import { local, readStored, writeStored } from '../shell/storage';
 
 /** What this browser remembers of a job it created; the server's status does not repeat the input. */
 export interface About {
@@ -11,9 +11,9 @@ const MOST = 200;
 const keyOf = (userId: string): string => `careerlens:console:about:${userId}`;
 
 function isAbout(value: unknown): value is About {
-  if (typeof value !== "object" || value === null) return false;
+  if (typeof value !== 'object' || value === null) return false;
   const { targetRole, sourceName } = value as Record<string, unknown>;
-  return typeof targetRole === "string" && typeof sourceName === "string";
+  return typeof targetRole === 'string' && typeof sourceName === 'string';
 }
 
 function readAll(userId: string): Map<string, About> {
@@ -21,7 +21,7 @@ function readAll(userId: string): Map<string, About> {
   if (text === null) return new Map();
   try {
     const value: unknown = JSON.parse(text);
-    if (typeof value !== "object" || value === null) return new Map();
+    if (typeof value !== 'object' || value === null) return new Map();
     return new Map(Object.entries(value).filter((entry): entry is [string, About] => isAbout(entry[1])));
   } catch {
     return new Map();

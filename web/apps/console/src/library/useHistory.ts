@@ -1,9 +1,9 @@
-import type { Job } from "@careerlens/jobs-react";
-import { useCallback, useEffect, useRef, useState } from "react";
+import type { Job } from '@careerlens/jobs-react';
+import { useCallback, useEffect, useRef, useState } from 'react';
 
-import type { Identity } from "../shell/identity";
-import { readHistory } from "../shell/server";
-import { toJob } from "@careerlens/jobs-react/core";
+import type { Identity } from '../shell/identity';
+import { readHistory } from '../shell/server';
+import { toJob } from '@careerlens/jobs-react/core';
 
 /** Past jobs, newest first. `jobs` is `null` until the first page has arrived. */
 export interface History {

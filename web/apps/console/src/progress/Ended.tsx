@@ -1,15 +1,15 @@
-import type { Job } from "@careerlens/jobs-react";
-import type { ReactNode } from "react";
+import type { Job } from '@careerlens/jobs-react';
+import type { ReactNode } from 'react';
 
-import { AlertIcon, CloseIcon } from "../shell/icons";
-import { HOME_LINK } from "../shell/routing";
+import { AlertIcon, CloseIcon } from '../shell/icons';
+import { HOME_LINK } from '../shell/routing';
 
 /** What to do about each failure we know by its code; the sentence above it comes from the job. */
 const ADVICE: Readonly<Partial<Record<string, string>>> = {
-  resume_encrypted: "Open it, save a copy without a password, and hand in the copy.",
-  resume_no_text: "Export it again from the program it was written in, or paste the text.",
-  resume_unreadable: "Open it to see whether it is whole, export it again as PDF or DOCX, or paste the text.",
-  timeout: "Long files take longer. Trying again often helps; pasting the text is the surest way.",
+  resume_encrypted: 'Open it, save a copy without a password, and hand in the copy.',
+  resume_no_text: 'Export it again from the program it was written in, or paste the text.',
+  resume_unreadable: 'Open it to see whether it is whole, export it again as PDF or DOCX, or paste the text.',
+  timeout: 'Long files take longer. Trying again often helps; pasting the text is the surest way.',
 };
 
 interface Props {
@@ -19,19 +19,19 @@ interface Props {
 
 /** A job that ended without a report, in kind words, with the way on. */
 export function Ended({ job, again }: Props) {
-  const cancelled = job.status === "cancelled";
+  const cancelled = job.status === 'cancelled';
   const advice = job.errorCode === null ? undefined : ADVICE[job.errorCode];
   return (
     <section className="ended card" aria-label="Outcome" role="status">
-      <span className={`ended__icon ${cancelled ? "" : "ended__icon--failed"}`}>
+      <span className={`ended__icon ${cancelled ? '' : 'ended__icon--failed'}`}>
         {cancelled ? <CloseIcon size={26} /> : <AlertIcon size={26} />}
       </span>
       <div className="ended__body">
-        <h2>{cancelled ? "Stopped, as you asked" : "We could not finish this report"}</h2>
+        <h2>{cancelled ? 'Stopped, as you asked' : 'We could not finish this report'}</h2>
         <p>
           {cancelled
-            ? "Nothing more will happen to this résumé."
-            : (job.error ?? "Something went wrong on our side, and the details have been noted.")}
+            ? 'Nothing more will happen to this résumé.'
+            : (job.error ?? 'Something went wrong on our side, and the details have been noted.')}
         </p>
         {cancelled || advice === undefined ? null : <p>{advice}</p>}
         {!cancelled && job.attemptsMade > 1 ? (
@@ -40,7 +40,7 @@ export function Ended({ job, again }: Props) {
         <div className="ended__actions">
           {again}
           <a className="button button--quiet" href={HOME_LINK}>
-            Start with another résumé
+            All reports
           </a>
         </div>
       </div>

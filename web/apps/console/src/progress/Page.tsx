@@ -1,22 +1,22 @@
-import { useId } from "react";
+import { useId } from 'react';
 
 /** Where the drawn lines of text begin and how long they are, in the drawing's own units. */
-const LINES: readonly (readonly [y: number, width: number, kind: "name" | "head" | "line"])[] = [
-  [30, 74, "name"],
-  [44, 118, "line"],
-  [64, 46, "head"],
-  [76, 148, "line"],
-  [86, 132, "line"],
-  [96, 141, "line"],
-  [118, 58, "head"],
-  [130, 150, "line"],
-  [140, 122, "line"],
-  [150, 146, "line"],
-  [160, 96, "line"],
-  [182, 40, "head"],
-  [194, 138, "line"],
-  [204, 150, "line"],
-  [214, 108, "line"],
+const LINES: readonly (readonly [y: number, width: number, kind: 'name' | 'head' | 'line'])[] = [
+  [30, 74, 'name'],
+  [44, 118, 'line'],
+  [64, 46, 'head'],
+  [76, 148, 'line'],
+  [86, 132, 'line'],
+  [96, 141, 'line'],
+  [118, 58, 'head'],
+  [130, 150, 'line'],
+  [140, 122, 'line'],
+  [150, 146, 'line'],
+  [160, 96, 'line'],
+  [182, 40, 'head'],
+  [194, 138, 'line'],
+  [204, 150, 'line'],
+  [214, 108, 'line'],
 ];
 const TOP = 30;
 const BOTTOM = 214;
@@ -36,7 +36,7 @@ export function PageDrawing({ percent }: { percent: number }) {
         x="26"
         y={at - (bold ? 3.4 : 2)}
         width={width}
-        height={bold ? 6.8 : kind === "name" ? 6 : 4}
+        height={bold ? 6.8 : kind === 'name' ? 6 : 4}
         rx={bold ? 3.4 : 2}
       />
     ));

@@ -1,11 +1,11 @@
-import type { ConnectionStatus, Job } from "@careerlens/jobs-react";
-import { useState } from "react";
+import type { ConnectionStatus, Job } from '@careerlens/jobs-react';
+import { useState } from 'react';
 
-import { Refusal } from "../shell/Refusal";
-import { AlertIcon, CheckIcon, CloseIcon } from "../shell/icons";
-import { describeClock, describeDuration, useNow } from "../shell/time";
-import { PageDrawing } from "./Page";
-import type { StepLog } from "./steps";
+import { Refusal } from '../shell/Refusal';
+import { AlertIcon, CheckIcon, CloseIcon } from '../shell/icons';
+import { describeClock, describeDuration, useNow } from '../shell/time';
+import { PageDrawing } from './Page';
+import type { StepLog } from './steps';
 
 interface Props {
   readonly job: Job;
@@ -51,7 +51,7 @@ export function Working({ job, steps, connection, online, onCancel }: Props) {
         <div className="working__actions">
           <CancelButton job={job} onCancel={onCancel} />
           <p className="small muted numerals">
-            {job.startedAt === null ? "Waiting for " : "Running for "}
+            {job.startedAt === null ? 'Waiting for ' : 'Running for '}
             {describeDuration(now - started.getTime())}
           </p>
         </div>
@@ -61,33 +61,33 @@ export function Working({ job, steps, connection, online, onCancel }: Props) {
 }
 
 function describeNow(job: Job, steps: StepLog): string {
-  if (job.cancelRequested) return "Stopping, as you asked";
-  if (job.retrying) return "Waiting to try again";
-  if (job.status === "queued") return "In line for a worker";
-  return job.progress?.message || steps.at(-1)?.message || "A worker has picked it up";
+  if (job.cancelRequested) return 'Stopping, as you asked';
+  if (job.retrying) return 'Waiting to try again';
+  if (job.status === 'queued') return 'In line for a worker';
+  return job.progress?.message || steps.at(-1)?.message || 'A worker has picked it up';
 }
 
 /** The steps taken so far, the current one last. Nothing is shown that has not happened. */
 function Timeline({ job, steps, nowMs }: { job: Job; steps: StepLog; nowMs: number }) {
-  const running = job.status === "processing";
+  const running = job.status === 'processing';
   return (
     <ol className="timeline" aria-label="Steps so far">
       <TimelineEntry
-        look={running || steps.length > 0 ? "done" : "current"}
+        look={running || steps.length > 0 ? 'done' : 'current'}
         message="Handed in"
         aside={describeClock(job.createdAt)}
       />
       {running && steps.length === 0 ? <TimelineEntry look="current" message="Picked up" aside="" /> : null}
       {steps.map((step, index) => {
         const next = steps[index + 1];
-        const look = next !== undefined ? "done" : running ? "current" : "stopped";
+        const look = next !== undefined ? 'done' : running ? 'current' : 'stopped';
         const spent = describeDuration((next?.sinceMs ?? nowMs) - step.sinceMs);
         return (
           <TimelineEntry
             key={`${step.key} ${step.sinceMs}`}
             look={look}
             message={step.message}
-            aside={look === "stopped" ? "Not finished" : spent}
+            aside={look === 'stopped' ? 'Not finished' : spent}
           />
         );
       })}
@@ -95,15 +95,15 @@ function Timeline({ job, steps, nowMs }: { job: Job; steps: StepLog; nowMs: numb
   );
 }
 
-function TimelineEntry(props: { look: "done" | "current" | "stopped"; message: string; aside: string }) {
+function TimelineEntry(props: { look: 'done' | 'current' | 'stopped'; message: string; aside: string }) {
   const { look, message, aside } = props;
   return (
     <li
       className={`timeline__entry timeline__entry--${look}`}
-      aria-current={look === "current" ? "step" : undefined}
+      aria-current={look === 'current' ? 'step' : undefined}
     >
       <span className="timeline__dot">
-        {look === "done" ? <CheckIcon size={12} /> : look === "stopped" ? <CloseIcon size={12} /> : null}
+        {look === 'done' ? <CheckIcon size={12} /> : look === 'stopped' ? <CloseIcon size={12} /> : null}
       </span>
       <span className="timeline__message">{message}</span>
       <span className="timeline__aside small muted numerals">{aside}</span>
@@ -134,7 +134,7 @@ function Situation(props: { job: Job; connection: ConnectionStatus; online: bool
       </p>
     );
   }
-  if (connection === "polling") {
+  if (connection === 'polling') {
     return (
       <p className="note">
         <AlertIcon size={18} /> The live connection is down, so this page asks every few seconds instead.
@@ -142,7 +142,7 @@ function Situation(props: { job: Job; connection: ConnectionStatus; online: bool
       </p>
     );
   }
-  if (job.status === "queued" && nowMs - job.createdAt.getTime() > PATIENCE_MS) {
+  if (job.status === 'queued' && nowMs - job.createdAt.getTime() > PATIENCE_MS) {
     return (
       <p className="note">
         <AlertIcon size={18} /> No worker has picked it up yet. It keeps its place in line; you may close this
@@ -154,13 +154,13 @@ function Situation(props: { job: Job; connection: ConnectionStatus; online: bool
 }
 
 function describeAttempt({ attemptsMade, maxAttempts, error }: Job): string {
-  const which = attemptsMade < maxAttempts ? `Attempt ${attemptsMade} of ${maxAttempts}` : "An attempt";
+  const which = attemptsMade < maxAttempts ? `Attempt ${attemptsMade} of ${maxAttempts}` : 'An attempt';
   return error === null ? `${which} did not work out.` : `${which} did not work out: ${error}`;
 }
 
 function describeNextTry(until: Date | null, nowMs: number): string {
   const left = until === null ? 0 : until.getTime() - nowMs;
-  return left > 500 ? `The next try is in ${Math.ceil(left / 1000)} s.` : "The next try is about to start.";
+  return left > 500 ? `The next try is in ${Math.ceil(left / 1000)} s.` : 'The next try is about to start.';
 }
 
 function CancelButton({ job, onCancel }: { job: Job; onCancel: () => Promise<void> }) {
@@ -188,7 +188,7 @@ function CancelButton({ job, onCancel }: { job: Job; onCancel: () => Promise<voi
           void cancel();
         }}
       >
-        {stopping ? "Stopping…" : "Cancel"}
+        {stopping ? 'Stopping…' : 'Cancel'}
       </button>
       {refusal === null ? null : <Refusal error={refusal} title="It could not be cancelled" />}
     </>

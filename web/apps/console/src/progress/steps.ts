@@ -1,6 +1,6 @@
-import type { JobProgress } from "@careerlens/jobs-react";
+import type { JobProgress } from '@careerlens/jobs-react';
 
-import { local, readStored, writeStored } from "../shell/storage";
+import { local, readStored, writeStored } from '../shell/storage';
 
 /** One true step of a job, as its handler named it. */
 export interface Step {
@@ -24,7 +24,7 @@ const keyOf = (progress: JobProgress): string => progress.step ?? progress.messa
  */
 export function withProgress(log: StepLog, progress: JobProgress, nowMs: number): StepLog {
   const key = keyOf(progress);
-  if (key === "") return log;
+  if (key === '') return log;
   const step: Step = { key, message: progress.message || key, percent: progress.percent, sinceMs: nowMs };
   const last = log.at(-1);
   if (last === undefined) return [step];
@@ -49,13 +49,13 @@ function parseLog(text: string): StepLog {
 }
 
 function isStep(value: unknown): value is Step {
-  if (typeof value !== "object" || value === null) return false;
+  if (typeof value !== 'object' || value === null) return false;
   const { key, message, percent, sinceMs } = value as Record<string, unknown>;
   return (
-    typeof key === "string" &&
-    typeof message === "string" &&
-    typeof percent === "number" &&
-    typeof sinceMs === "number"
+    typeof key === 'string' &&
+    typeof message === 'string' &&
+    typeof percent === 'number' &&
+    typeof sinceMs === 'number'
   );
 }
 

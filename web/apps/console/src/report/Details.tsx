@@ -1,6 +1,6 @@
-import { Evidence } from "./Findings";
-import { IMPORTANCE_NAMES, type SectionNote, type SkillGap, type Strength } from "./model";
-import { MeterBar } from "./ScoreDial";
+import { Evidence } from './Findings';
+import { IMPORTANCE_NAMES, type SectionNote, type SkillGap, type Strength } from './model';
+import { MeterBar } from './ScoreDial';
 
 export function SectionNotes({ sections }: { sections: readonly SectionNote[] }) {
   return (
@@ -20,8 +20,8 @@ export function SectionNotes({ sections }: { sections: readonly SectionNote[] })
               </>
             ) : (
               <p>
-                <span className={`tag ${section.required ? "tag--failed" : ""}`}>
-                  {section.required ? "Missing" : "Not found, optional"}
+                <span className={`tag ${section.required ? 'tag--failed' : ''}`}>
+                  {section.required ? 'Missing' : 'Not found, optional'}
                 </span>
               </p>
             )}
@@ -29,7 +29,7 @@ export function SectionNotes({ sections }: { sections: readonly SectionNote[] })
           <div className="row__body">
             <p>{section.feedback}</p>
             <Evidence passages={section.evidence} />
-            {section.where === "" ? null : <p className="small muted">Under {section.where}</p>}
+            {section.where === '' ? null : <p className="small muted">Under {section.where}</p>}
           </div>
         </li>
       ))}
@@ -61,16 +61,16 @@ export function SkillGaps({ gaps }: { gaps: readonly SkillGap[] }) {
               {gap.why} <span className="tag">{IMPORTANCE_NAMES[gap.importance]}</span>
               {gap.salaryUplift === null || gap.salaryUplift <= 0 ? null : (
                 <>
-                  {" "}
+                  {' '}
                   <span className="tag tag--completed numerals">
                     +{Math.round(gap.salaryUplift)} % on usual pay
                   </span>
                 </>
               )}
             </p>
-            {gap.howToLearn === "" ? null : <p>{gap.howToLearn}</p>}
+            {gap.howToLearn === '' ? null : <p>{gap.howToLearn}</p>}
             {gap.related.length === 0 ? null : (
-              <p className="small muted">Close to what you have: {gap.related.join(", ")}</p>
+              <p className="small muted">Close to what you have: {gap.related.join(', ')}</p>
             )}
           </div>
         </li>
@@ -85,11 +85,11 @@ export function Strengths({ strengths }: { strengths: readonly Strength[] }) {
       {strengths.map((strength) => (
         <li
           key={strength.title}
-          className={`finding ${strength.evidence.length === 0 ? "finding--bare" : ""}`}
+          className={`finding ${strength.evidence.length === 0 ? 'finding--bare' : ''}`}
         >
           <div className="finding__note">
             <h4>{strength.title}</h4>
-            {strength.detail === "" ? null : <p className="finding__fix">{strength.detail}</p>}
+            {strength.detail === '' ? null : <p className="finding__fix">{strength.detail}</p>}
           </div>
           <Evidence passages={strength.evidence} />
         </li>

@@ -1,4 +1,4 @@
-import { PRIORITIES, PRIORITY_NAMES, type Finding, type Passage } from "./model";
+import { PRIORITIES, PRIORITY_NAMES, type Finding, type Passage } from './model';
 
 /** Findings by priority. Each stands beside the passage it is about, like a note in a margin. */
 export function Findings({ findings }: { findings: readonly Finding[] }) {
@@ -30,7 +30,7 @@ export function Findings({ findings }: { findings: readonly Finding[] }) {
 function FindingNote({ finding }: { finding: Finding }) {
   const { issue, category, recommendation, evidence } = finding;
   return (
-    <li className={`finding ${evidence.length === 0 ? "finding--bare" : ""}`}>
+    <li className={`finding ${evidence.length === 0 ? 'finding--bare' : ''}`}>
       <div className="finding__note">
         <p className="eyebrow">{category}</p>
         <h4>{issue}</h4>
@@ -51,7 +51,7 @@ export function Evidence({ passages }: { passages: readonly Passage[] }) {
           <blockquote>
             <mark>{quote}</mark>
           </blockquote>
-          {where === "" ? null : <figcaption className="small muted">{where}</figcaption>}
+          {where === '' ? null : <figcaption className="small muted">{where}</figcaption>}
         </figure>
       ))}
     </div>

@@ -1,5 +1,5 @@
-import { CheckIcon } from "../shell/icons";
-import { IMPORTANCE_NAMES, IMPORTANCES, type Keyword, type Keywords } from "./model";
+import { CheckIcon } from '../shell/icons';
+import { IMPORTANCE_NAMES, IMPORTANCES, type Keyword, type Keywords } from './model';
 
 const percent = (share: number): string => `${Math.round(share * 100)} %`;
 
@@ -8,7 +8,7 @@ export function KeywordTable({ keywords }: { keywords: Keywords }) {
   const { found, missing, other, note } = keywords;
   return (
     <>
-      {note === "" ? null : <p className="section__lead">{note}</p>}
+      {note === '' ? null : <p className="section__lead">{note}</p>}
       <div className="keywords">
         <section className="keywords__column" aria-labelledby="keywords-missing">
           <h3 id="keywords-missing">
@@ -40,7 +40,7 @@ export function KeywordTable({ keywords }: { keywords: Keywords }) {
             </ul>
           )}
           {other.length === 0 ? null : (
-            <p className="small muted">Also found, though rarely asked for: {other.join(", ")}.</p>
+            <p className="small muted">Also found, though rarely asked for: {other.join(', ')}.</p>
           )}
         </section>
       </div>
@@ -58,7 +58,7 @@ function MissingGroup({ title, words }: { title: string; words: readonly Keyword
           <li
             key={term}
             className="chip chip--missing"
-            title={alsoWritten.length === 0 ? undefined : `Also written ${alsoWritten.join(", ")}`}
+            title={alsoWritten.length === 0 ? undefined : `Also written ${alsoWritten.join(', ')}`}
           >
             {term}
             {demand === null ? null : (

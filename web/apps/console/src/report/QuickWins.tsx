@@ -1,22 +1,22 @@
-import { useState } from "react";
+import { useState } from 'react';
 
-import { local, readStored, writeStored } from "../shell/storage";
-import type { QuickWin } from "./model";
+import { local, readStored, writeStored } from '../shell/storage';
+import type { QuickWin } from './model';
 
 const keyOf = (jobId: string): string => `careerlens:console:wins:${jobId}`;
 
 function readDone(jobId: string): ReadonlySet<string> {
   const text = readStored(local, keyOf(jobId));
-  return new Set(text === null ? [] : text.split("\n"));
+  return new Set(text === null ? [] : text.split('\n'));
 }
 
 function describeWorth({ points, minutes }: QuickWin): string {
   const parts = [];
   if (points !== null && points > 0) {
-    parts.push(`+${Math.round(points * 10) / 10} ${points === 1 ? "point" : "points"}`);
+    parts.push(`+${Math.round(points * 10) / 10} ${points === 1 ? 'point' : 'points'}`);
   }
   if (minutes !== null && minutes > 0) parts.push(`${minutes} min`);
-  return parts.join(", ");
+  return parts.join(', ');
 }
 
 /** Small changes with much effect, to tick off. The ticks stay in this browser. */
@@ -26,7 +26,7 @@ export function QuickWins({ jobId, wins }: { jobId: string; wins: readonly Quick
     const next = new Set(done);
     if (!next.delete(action)) next.add(action);
     setDone(next);
-    writeStored(local, keyOf(jobId), next.size === 0 ? null : [...next].join("\n"));
+    writeStored(local, keyOf(jobId), next.size === 0 ? null : [...next].join('\n'));
   };
   const count = wins.filter(({ action }) => done.has(action)).length;
   return (
@@ -45,7 +45,7 @@ export function QuickWins({ jobId, wins }: { jobId: string; wins: readonly Quick
               />
               <span className="wins__text">
                 <span className="wins__action">{win.action}</span>
-                {win.why === "" ? null : <span className="small muted">{win.why}</span>}
+                {win.why === '' ? null : <span className="small muted">{win.why}</span>}
               </span>
               <span className="wins__worth small muted numerals">{describeWorth(win)}</span>
             </label>

@@ -1,14 +1,14 @@
-import { useEffect, useRef, type ReactNode } from "react";
+import { useEffect, useRef, type ReactNode } from 'react';
 
-import { jobLink } from "../shell/routing";
-import { SectionNotes, SkillGaps, Strengths } from "./Details";
-import { Findings } from "./Findings";
-import { KeywordTable } from "./KeywordTable";
-import type { Report } from "./model";
-import { QuickWins } from "./QuickWins";
-import { Summary } from "./Summary";
-import { Tools } from "./Tools";
-import { VerbAdvice } from "./VerbAdvice";
+import { jobLink } from '../shell/routing';
+import { SectionNotes, SkillGaps, Strengths } from './Details';
+import { Findings } from './Findings';
+import { KeywordTable } from './KeywordTable';
+import type { Report } from './model';
+import { QuickWins } from './QuickWins';
+import { Summary } from './Summary';
+import { Tools } from './Tools';
+import { VerbAdvice } from './VerbAdvice';
 
 interface Section {
   readonly name: string;
@@ -21,50 +21,50 @@ function sectionsOf(jobId: string, report: Report): readonly Section[] {
   const { quickWins, findings, keywords, verbs, gaps, sections, strengths } = report;
   const all: readonly (Section & { readonly shown: boolean })[] = [
     {
-      name: "quick-wins",
-      title: "Quick wins",
+      name: 'quick-wins',
+      title: 'Quick wins',
       count: quickWins.length,
       shown: quickWins.length > 0,
       body: <QuickWins jobId={jobId} wins={quickWins} />,
     },
     {
-      name: "findings",
-      title: "Findings",
+      name: 'findings',
+      title: 'Findings',
       count: findings.length,
       shown: true,
       body: <Findings findings={findings} />,
     },
     {
-      name: "keywords",
-      title: "Keywords",
+      name: 'keywords',
+      title: 'Keywords',
       count: null,
       shown: keywords.found.length + keywords.missing.length > 0,
       body: <KeywordTable keywords={keywords} />,
     },
     {
-      name: "verbs",
-      title: "Action verbs",
+      name: 'verbs',
+      title: 'Action verbs',
       count: verbs.rewrites.length === 0 ? null : verbs.rewrites.length,
       shown: verbs.rewrites.length + verbs.strong.length > 0,
       body: <VerbAdvice verbs={verbs} />,
     },
     {
-      name: "skill-gaps",
-      title: "Skill gaps",
+      name: 'skill-gaps',
+      title: 'Skill gaps',
       count: gaps.length,
       shown: gaps.length > 0,
       body: <SkillGaps gaps={gaps} />,
     },
     {
-      name: "sections",
-      title: "Section by section",
+      name: 'sections',
+      title: 'Section by section',
       count: null,
       shown: sections.length > 0,
       body: <SectionNotes sections={sections} />,
     },
     {
-      name: "strengths",
-      title: "What works",
+      name: 'strengths',
+      title: 'What works',
       count: strengths.length,
       shown: strengths.length > 0,
       body: <Strengths strengths={strengths} />,
@@ -94,7 +94,7 @@ export function ReportView({ jobId, report, raw, section }: Props) {
           <ul>
             {sections.map(({ name, title, count }) => (
               <li key={name}>
-                <a href={jobLink(jobId, name)} aria-current={name === section ? "location" : undefined}>
+                <a href={jobLink(jobId, name)} aria-current={name === section ? 'location' : undefined}>
                   {title}
                   {count === null ? null : <span className="count numerals">{count}</span>}
                 </a>
@@ -120,7 +120,7 @@ function ReportSection(props: { name: string; title: string; current: boolean; c
   const heading = useRef<HTMLHeadingElement>(null);
   useEffect(() => {
     if (!props.current) return;
-    heading.current?.scrollIntoView({ block: "start" });
+    heading.current?.scrollIntoView({ block: 'start' });
     heading.current?.focus({ preventScroll: true });
   }, [props.current]);
   return (

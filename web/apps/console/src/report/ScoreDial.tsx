@@ -1,15 +1,15 @@
-import type { ScorePart } from "./model";
+import type { ScorePart } from './model';
 
 const TICKS = 60;
 const SIZE = 200;
 const CENTRE = SIZE / 2;
 
-export type Grade = "good" | "fair" | "poor";
+export type Grade = 'good' | 'fair' | 'poor';
 
 /** How a share from 0 to 100 is coloured. */
 export function gradeOf(score: number): Grade {
-  if (score >= 70) return "good";
-  return score >= 45 ? "fair" : "poor";
+  if (score >= 70) return 'good';
+  return score >= 45 ? 'fair' : 'poor';
 }
 
 /** The score as the focusing ring of a lens: one tick for each sixtieth, set up to the score. */
@@ -21,7 +21,7 @@ export function ScoreDial({ score, label }: { score: number; label: string }) {
         {Array.from({ length: TICKS }, (_, index) => (
           <line
             key={index}
-            className={index < set ? "dial__tick dial__tick--set" : "dial__tick"}
+            className={index < set ? 'dial__tick dial__tick--set' : 'dial__tick'}
             x1={CENTRE}
             x2={CENTRE}
             y1={index % 15 === 0 ? 4 : 8}
@@ -55,7 +55,7 @@ interface BarProps {
 export function MeterBar({ label, percent, words, graded = true }: BarProps) {
   return (
     <div
-      className={`meter__track ${graded ? `meter__track--${gradeOf(percent)}` : ""}`}
+      className={`meter__track ${graded ? `meter__track--${gradeOf(percent)}` : ''}`}
       role="meter"
       aria-label={label}
       aria-valuemin={0}
@@ -88,7 +88,7 @@ export function ScoreParts({ parts }: { parts: readonly ScorePart[] }) {
             percent={(points / outOf) * 100}
             words={`${tidy(points)} of ${tidy(outOf)} points`}
           />
-          {reason === "" ? null : <p className="small muted">{reason}</p>}
+          {reason === '' ? null : <p className="small muted">{reason}</p>}
         </li>
       ))}
     </ul>

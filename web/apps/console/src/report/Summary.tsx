@@ -1,23 +1,23 @@
-import { AlertIcon } from "../shell/icons";
-import type { Quality, Report, SalaryBand } from "./model";
-import { ScoreDial, ScoreParts } from "./ScoreDial";
+import { AlertIcon } from '../shell/icons';
+import type { Quality, Report, SalaryBand } from './model';
+import { ScoreDial, ScoreParts } from './ScoreDial';
 
 /** What the score means for sending the résumé off. Falling thresholds; the first that fits counts. */
 const VERDICTS: readonly (readonly [atLeast: number, verdict: string])[] = [
-  [85, "Ready to send"],
-  [70, "A few fixes from ready"],
-  [55, "A sound base, with gaps to close"],
-  [40, "Work on it before you send it"],
-  [0, "Start with the fixes below"],
+  [85, 'Ready to send'],
+  [70, 'A few fixes from ready'],
+  [55, 'A sound base, with gaps to close'],
+  [40, 'Work on it before you send it'],
+  [0, 'Start with the fixes below'],
 ];
 
 function verdictOf(score: number): string {
-  return VERDICTS.find(([atLeast]) => score >= atLeast)?.[1] ?? "";
+  return VERDICTS.find(([atLeast]) => score >= atLeast)?.[1] ?? '';
 }
 
 function describeSalary({ low, median, high, currency }: SalaryBand): string {
-  const money = new Intl.NumberFormat("en", {
-    style: "currency",
+  const money = new Intl.NumberFormat('en', {
+    style: 'currency',
     currency,
     maximumFractionDigits: 0,
   });
@@ -33,11 +33,9 @@ export function Summary({ report }: { report: Report }) {
         <ScoreDial score={score} label="ATS score" />
         <div className="summary__words">
           <h2 className="summary__verdict">{verdictOf(score)}</h2>
-          {quality.summary === "" ? null : <p>{quality.summary}</p>}
-          {role.note === "" ? null : <p className="muted">{role.note}</p>}
-          {role.salary === null ? null : (
-            <p className="muted">Usual pay: {describeSalary(role.salary)}.</p>
-          )}
+          {quality.summary === '' ? null : <p>{quality.summary}</p>}
+          {role.note === '' ? null : <p className="muted">{role.note}</p>}
+          {role.salary === null ? null : <p className="muted">Usual pay: {describeSalary(role.salary)}.</p>}
         </div>
       </div>
       {warnings.length === 0 ? null : (
@@ -73,7 +71,7 @@ function QualityParts({ quality }: { quality: Quality }) {
         Overall quality
         <span className="count numerals">
           {Math.round(quality.score)}
-          {quality.label === "" ? "" : `, ${quality.label}`}
+          {quality.label === '' ? '' : `, ${quality.label}`}
         </span>
       </h3>
       <ScoreParts parts={quality.parts} />

@@ -1,16 +1,16 @@
-import { useEffect, useState } from "react";
+import { useEffect, useState } from 'react';
 
-import { CheckIcon, CopyIcon, DownloadIcon, LinkIcon, PrintIcon } from "../shell/icons";
-import { jobLink } from "../shell/routing";
-import { asText } from "./asText";
-import type { Report } from "./model";
+import { CheckIcon, CopyIcon, DownloadIcon, LinkIcon, PrintIcon } from '../shell/icons';
+import { jobLink } from '../shell/routing';
+import { asText } from './asText';
+import type { Report } from './model';
 
 const SAID_FOR_MS = 2_500;
 
 /** Hands a file to the reader. */
 function download(name: string, type: string, content: string): void {
   const url = URL.createObjectURL(new Blob([content], { type }));
-  const link = document.createElement("a");
+  const link = document.createElement('a');
   link.href = url;
   link.download = name;
   link.click();
@@ -23,9 +23,9 @@ function download(name: string, type: string, content: string): void {
 function fileName(role: string): string {
   const slug = role
     .toLowerCase()
-    .replace(/[^\p{L}\p{N}]+/gu, "-")
-    .replace(/^-|-$/g, "");
-  return `careerlens-${slug === "" ? "report" : slug}.json`;
+    .replace(/[^\p{L}\p{N}]+/gu, '-')
+    .replace(/^-|-$/g, '');
+  return `careerlens-${slug === '' ? 'report' : slug}.json`;
 }
 
 /** What one may do with a finished report. */
@@ -46,7 +46,7 @@ export function Tools({ jobId, report, raw }: { jobId: string; report: Report; r
       await navigator.clipboard.writeText(text);
       setSaid(done);
     } catch {
-      setSaid("Your browser did not allow copying.");
+      setSaid('Your browser did not allow copying.');
     }
   };
 
@@ -55,14 +55,14 @@ export function Tools({ jobId, report, raw }: { jobId: string; report: Report; r
       <button
         type="button"
         className="button button--small button--quiet"
-        onClick={() => void copy(asText(report), "Report copied")}
+        onClick={() => void copy(asText(report), 'Report copied')}
       >
         <CopyIcon size={18} /> Copy report
       </button>
       <button
         type="button"
         className="button button--small button--quiet"
-        onClick={() => void copy(new URL(jobLink(jobId), window.location.href).href, "Link copied")}
+        onClick={() => void copy(new URL(jobLink(jobId), window.location.href).href, 'Link copied')}
       >
         <LinkIcon size={18} /> Copy link
       </button>
@@ -79,8 +79,8 @@ export function Tools({ jobId, report, raw }: { jobId: string; report: Report; r
         type="button"
         className="button button--small button--quiet"
         onClick={() => {
-          download(fileName(report.role.title), "application/json", `${JSON.stringify(raw, null, 2)}\n`);
-          setSaid("JSON downloaded");
+          download(fileName(report.role.title), 'application/json', `${JSON.stringify(raw, null, 2)}\n`);
+          setSaid('JSON downloaded');
         }}
       >
         <DownloadIcon size={18} /> Download JSON

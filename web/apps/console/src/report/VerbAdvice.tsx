@@ -1,7 +1,7 @@
-import { useState } from "react";
+import { useState } from 'react';
 
-import type { Rewrite, Verbs, VerbUse } from "./model";
-import { cutAround, fitted } from "./rewriting";
+import type { Rewrite, Verbs, VerbUse } from './model';
+import { cutAround, fitted } from './rewriting';
 
 /** How the statements open, and better openings to try on the spot. */
 export function VerbAdvice({ verbs }: { verbs: Verbs }) {
@@ -10,8 +10,8 @@ export function VerbAdvice({ verbs }: { verbs: Verbs }) {
     <>
       {strongShare === null || statements === 0 ? null : (
         <p className="section__lead numerals">
-          {Math.round(strongShare * statements)} of {statements}{" "}
-          {statements === 1 ? "statement opens" : "statements open"} with a strong verb.
+          {Math.round(strongShare * statements)} of {statements}{' '}
+          {statements === 1 ? 'statement opens' : 'statements open'} with a strong verb.
         </p>
       )}
       {rewrites.length === 0 ? null : (
@@ -47,7 +47,7 @@ function RewriteEntry({ rewrite }: { rewrite: Rewrite }) {
             </>
           )}
         </blockquote>
-        {passage.where === "" ? null : <figcaption className="small muted">{passage.where}</figcaption>}
+        {passage.where === '' ? null : <figcaption className="small muted">{passage.where}</figcaption>}
       </figure>
       <div className="rewrite__try">
         {cut === null || alternative === undefined ? null : (
@@ -61,7 +61,7 @@ function RewriteEntry({ rewrite }: { rewrite: Rewrite }) {
           <div
             className="rewrite__choices"
             role="group"
-            aria-label={`Instead of “${insteadOf === "" ? passage.quote : insteadOf}”`}
+            aria-label={`Instead of “${insteadOf === '' ? passage.quote : insteadOf}”`}
           >
             {alternatives.map((word, index) => (
               <button

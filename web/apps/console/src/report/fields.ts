@@ -5,32 +5,32 @@ export type Fields = Readonly<Record<string, unknown>>;
 const NO_FIELDS: Fields = {};
 
 export function isFields(value: unknown): value is Fields {
-  return typeof value === "object" && value !== null && !Array.isArray(value);
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
 }
 
 export const fieldsOf = (value: unknown): Fields => (isFields(value) ? value : NO_FIELDS);
 
 export const listOf = (value: unknown): readonly unknown[] => (Array.isArray(value) ? value : []);
 
-export const textOf = (value: unknown): string => (typeof value === "string" ? value.trim() : "");
+export const textOf = (value: unknown): string => (typeof value === 'string' ? value.trim() : '');
 
 export const textsOf = (value: unknown): readonly string[] =>
   listOf(value)
     .map(textOf)
-    .filter((text) => text !== "");
+    .filter((text) => text !== '');
 
 export const numberOf = (value: unknown): number | null =>
-  typeof value === "number" && Number.isFinite(value) ? value : null;
+  typeof value === 'number' && Number.isFinite(value) ? value : null;
 
 /** The first of the values that is a non-empty text, or the empty one. */
 export const firstText = (...values: readonly unknown[]): string =>
-  values.map(textOf).find((text) => text !== "") ?? "";
+  values.map(textOf).find((text) => text !== '') ?? '';
 
 /** "keywordMatch" as "Keyword match". */
 export function asWords(name: string): string {
   const words = name
-    .replace(/([a-z0-9])([A-Z])/g, "$1 $2")
-    .replace(/[-_]+/g, " ")
+    .replace(/([a-z0-9])([A-Z])/g, '$1 $2')
+    .replace(/[-_]+/g, ' ')
     .toLowerCase()
     .trim();
   return words.charAt(0).toUpperCase() + words.slice(1);

@@ -47,7 +47,7 @@ export interface Quality {
   readonly parts: readonly ScorePart[];
 }
 
-export type Importance = "essential" | "important" | "useful";
+export type Importance = 'essential' | 'important' | 'useful';
 
 export interface Keyword {
   readonly term: string;
@@ -89,7 +89,7 @@ export interface Verbs {
   readonly rewrites: readonly Rewrite[];
 }
 
-export type Priority = "high" | "medium" | "low";
+export type Priority = 'high' | 'medium' | 'low';
 
 /** A passage of the résumé, word for word. `where` names its line, if known. */
 export interface Passage {
@@ -146,16 +146,16 @@ export interface Fact {
   readonly value: string;
 }
 
-export const PRIORITIES: readonly Priority[] = ["high", "medium", "low"];
+export const PRIORITIES: readonly Priority[] = ['high', 'medium', 'low'];
 export const PRIORITY_NAMES: Readonly<Record<Priority, string>> = {
-  high: "Fix first",
-  medium: "Worth fixing",
-  low: "When you have time",
+  high: 'Fix first',
+  medium: 'Worth fixing',
+  low: 'When you have time',
 };
 
-export const IMPORTANCES: readonly Importance[] = ["essential", "important", "useful"];
+export const IMPORTANCES: readonly Importance[] = ['essential', 'important', 'useful'];
 export const IMPORTANCE_NAMES: Readonly<Record<Importance, string>> = {
-  essential: "Essential",
-  important: "Important",
-  useful: "Useful",
+  essential: 'Essential',
+  important: 'Important',
+  useful: 'Useful',
 };

@@ -8,7 +8,7 @@ import {
   textOf,
   textsOf,
   type Fields,
-} from "./fields";
+} from './fields';
 import type {
   Fact,
   Finding,
@@ -29,7 +29,7 @@ import type {
   Strength,
   Verbs,
   VerbUse,
-} from "./model";
+} from './model';
 
 const clamp = (value: number, most: number): number => Math.min(most, Math.max(0, value));
 const recordsOf = (value: unknown): readonly Fields[] => listOf(value).filter(isFields);
@@ -37,40 +37,37 @@ const recordsOf = (value: unknown): readonly Fields[] => listOf(value).filter(is
 /** Reads the result of a `resume-optimization` job; `null` when it is not one. */
 export function readReport(result: unknown): Report | null {
   const fields = fieldsOf(result);
-  const score = numberOf(fields["atsScore"]);
+  const score = numberOf(fields['atsScore']);
   if (score === null) return null;
   return {
-    role: readRole(fields["targetRole"]),
+    role: readRole(fields['targetRole']),
     score: clamp(score, 100),
-    parts: recordsOf(fields["atsBreakdown"]).map(readPart),
-    quality: readQuality(fieldsOf(fields["overallQuality"])),
-    keywords: readKeywords(fieldsOf(fields["keywordAnalysis"])),
-    verbs: readVerbs(fieldsOf(fields["actionVerbAnalysis"])),
-    findings: recordsOf(fields["improvementAreas"]).map(readFinding),
-    strengths: recordsOf(fields["strengths"]).map(readStrength),
-    gaps: recordsOf(fields["skillGapInsights"]).map(readGap),
-    sections: recordsOf(fields["sectionFeedback"]).map(readSection),
-    quickWins: recordsOf(fields["quickWins"]).map(readWin),
-    warnings: textsOf(fieldsOf(fields["document"])["warnings"]),
-    provenance: [
-      ...readDocument(fieldsOf(fields["document"])),
-      ...readEngine(fieldsOf(fields["engine"])),
-    ],
+    parts: recordsOf(fields['atsBreakdown']).map(readPart),
+    quality: readQuality(fieldsOf(fields['overallQuality'])),
+    keywords: readKeywords(fieldsOf(fields['keywordAnalysis'])),
+    verbs: readVerbs(fieldsOf(fields['actionVerbAnalysis'])),
+    findings: recordsOf(fields['improvementAreas']).map(readFinding),
+    strengths: recordsOf(fields['strengths']).map(readStrength),
+    gaps: recordsOf(fields['skillGapInsights']).map(readGap),
+    sections: recordsOf(fields['sectionFeedback']).map(readSection),
+    quickWins: recordsOf(fields['quickWins']).map(readWin),
+    warnings: textsOf(fieldsOf(fields['document'])['warnings']),
+    provenance: [...readDocument(fieldsOf(fields['document'])), ...readEngine(fieldsOf(fields['engine']))],
   };
 }
 
 /** The role's name alone, for lists and headings. */
 export function readRoleTitle(value: unknown): string {
   const role = fieldsOf(value);
-  return firstText(role["matched"], role["requested"], value);
+  return firstText(role['matched'], role['requested'], value);
 }
 
 function readRole(value: unknown): Role {
   const role = fieldsOf(value);
   return {
     title: readRoleTitle(value),
-    note: textOf(role["note"]),
-    salary: readSalary(fieldsOf(role["salary"])),
+    note: textOf(role['note']),
+    salary: readSalary(fieldsOf(role['salary'])),
   };
 }
 
@@ -82,22 +79,22 @@ function readSalary({ low, median, high, currency }: Fields): SalaryBand | null 
 }
 
 function readPart(part: Fields): ScorePart {
-  const outOf = Math.max(1, numberOf(part["outOf"]) ?? 100);
+  const outOf = Math.max(1, numberOf(part['outOf']) ?? 100);
   return {
-    title: firstText(part["title"], asWords(textOf(part["name"]))),
-    points: clamp(numberOf(part["points"]) ?? 0, outOf),
+    title: firstText(part['title'], asWords(textOf(part['name']))),
+    points: clamp(numberOf(part['points']) ?? 0, outOf),
     outOf,
-    reason: textOf(part["reason"]),
+    reason: textOf(part['reason']),
   };
 }
 
 function readQuality(quality: Fields): Quality {
-  const score = numberOf(quality["score"]);
+  const score = numberOf(quality['score']);
   return {
     score: score === null ? null : clamp(score, 100),
-    label: textOf(quality["label"]),
-    summary: textOf(quality["summary"]),
-    parts: recordsOf(quality["breakdown"]).map(readPart),
+    label: textOf(quality['label']),
+    summary: textOf(quality['summary']),
+    parts: recordsOf(quality['breakdown']).map(readPart),
   };
 }
 
@@ -107,165 +104,168 @@ function readShare(percent: unknown): number | null {
 }
 
 function readImportance(value: unknown): Importance {
-  return value === "essential" || value === "important" ? value : "useful";
+  return value === 'essential' || value === 'important' ? value : 'useful';
 }
 
 function readPassages(value: unknown): readonly Passage[] {
   return recordsOf(value).flatMap((passage) => {
-    const quote = textOf(passage["quote"]);
-    if (quote === "") return [];
-    const line = numberOf(passage["line"]);
-    return [{ quote, where: line === null ? "" : `Line ${line}` }];
+    const quote = textOf(passage['quote']);
+    if (quote === '') return [];
+    const line = numberOf(passage['line']);
+    return [{ quote, where: line === null ? '' : `Line ${line}` }];
   });
 }
 
 function readKeyword(word: Fields): Keyword {
   return {
-    term: textOf(word["keyword"]),
-    importance: readImportance(word["importance"]),
-    count: numberOf(word["count"]) ?? 0,
-    demand: readShare(word["demandPercent"]),
-    alsoWritten: textsOf(word["alsoWritten"]),
-    evidence: readPassages(word["evidence"]),
+    term: textOf(word['keyword']),
+    importance: readImportance(word['importance']),
+    count: numberOf(word['count']) ?? 0,
+    demand: readShare(word['demandPercent']),
+    alsoWritten: textsOf(word['alsoWritten']),
+    evidence: readPassages(word['evidence']),
   };
 }
 
 function readKeywords(fields: Fields): Keywords {
   return {
-    found: recordsOf(fields["matched"]).map(readKeyword),
-    missing: recordsOf(fields["missing"]).map(readKeyword),
-    other: textsOf(fields["otherSkills"]),
-    note: textOf(fields["note"]),
+    found: recordsOf(fields['matched']).map(readKeyword),
+    missing: recordsOf(fields['missing']).map(readKeyword),
+    other: textsOf(fields['otherSkills']),
+    note: textOf(fields['note']),
   };
 }
 
 function readVerbUse(use: Fields): VerbUse {
-  return { verb: textOf(use["verb"]), count: numberOf(use["count"]) ?? 1 };
+  return { verb: textOf(use['verb']), count: numberOf(use['count']) ?? 1 };
 }
 
 function readRewrites(fields: Fields): readonly Rewrite[] {
-  return recordsOf(fields["suggestions"]).flatMap((suggestion) => {
-    const passage = readPassages([suggestion["passage"]])[0];
+  return recordsOf(fields['suggestions']).flatMap((suggestion) => {
+    const passage = readPassages([suggestion['passage']])[0];
     if (passage === undefined) return [];
-    const insteadOf = textOf(suggestion["insteadOf"]);
-    return [{ passage, insteadOf, alternatives: textsOf(suggestion["try"]) }];
+    const insteadOf = textOf(suggestion['insteadOf']);
+    return [{ passage, insteadOf, alternatives: textsOf(suggestion['try']) }];
   });
 }
 
 function readVerbs(fields: Fields): Verbs {
-  const share = numberOf(fields["strongShare"]);
+  const share = numberOf(fields['strongShare']);
   return {
-    statements: numberOf(fields["statements"]) ?? 0,
+    statements: numberOf(fields['statements']) ?? 0,
     strongShare: share === null ? null : clamp(share, 1),
-    strong: recordsOf(fields["strong"]).map(readVerbUse),
-    repeated: recordsOf(fields["repeated"]).map(readVerbUse),
+    strong: recordsOf(fields['strong']).map(readVerbUse),
+    repeated: recordsOf(fields['repeated']).map(readVerbUse),
     rewrites: readRewrites(fields),
   };
 }
 
 function readPriority(value: unknown): Priority {
-  return value === "high" || value === "low" ? value : "medium";
+  return value === 'high' || value === 'low' ? value : 'medium';
 }
 
 function readFinding(fields: Fields): Finding {
   return {
-    priority: readPriority(fields["priority"]),
-    category: asWords(textOf(fields["category"])),
-    issue: textOf(fields["issue"]),
-    recommendation: textOf(fields["recommendation"]),
-    evidence: readPassages(fields["evidence"]),
+    priority: readPriority(fields['priority']),
+    category: asWords(textOf(fields['category'])),
+    issue: textOf(fields['issue']),
+    recommendation: textOf(fields['recommendation']),
+    evidence: readPassages(fields['evidence']),
   };
 }
 
 function readStrength(fields: Fields): Strength {
   return {
-    title: textOf(fields["title"]),
-    detail: textOf(fields["detail"]),
-    evidence: readPassages(fields["evidence"]),
+    title: textOf(fields['title']),
+    detail: textOf(fields['detail']),
+    evidence: readPassages(fields['evidence']),
   };
 }
 
 function readGap(fields: Fields): SkillGap {
   return {
-    skill: textOf(fields["skill"]),
-    demand: readShare(fields["demandPercent"]),
-    importance: readImportance(fields["importance"]),
-    salaryUplift: numberOf(fields["salaryUpliftPercent"]),
-    why: textOf(fields["why"]),
-    howToLearn: textOf(fields["howToLearn"]),
-    related: textsOf(fields["related"]),
+    skill: textOf(fields['skill']),
+    demand: readShare(fields['demandPercent']),
+    importance: readImportance(fields['importance']),
+    salaryUplift: numberOf(fields['salaryUpliftPercent']),
+    why: textOf(fields['why']),
+    howToLearn: textOf(fields['howToLearn']),
+    related: textsOf(fields['related']),
   };
 }
 
 function readSection(fields: Fields): SectionNote {
-  const heading = textOf(fields["heading"]);
-  const [first, last] = [numberOf(fields["firstLine"]), numberOf(fields["lastLine"])];
-  const lines = first === null || last === null ? "" : `lines ${first} to ${last}`;
+  const heading = textOf(fields['heading']);
+  const [first, last] = [numberOf(fields['firstLine']), numberOf(fields['lastLine'])];
+  const lines = first === null || last === null ? '' : `lines ${first} to ${last}`;
   return {
-    title: firstText(fields["title"], asWords(textOf(fields["section"]))),
-    score: clamp(numberOf(fields["score"]) ?? 0, 100),
-    present: fields["present"] !== false,
-    required: fields["required"] === true,
-    where: [heading === "" ? "" : `“${heading}”`, lines].filter((part) => part !== "").join(", "),
-    feedback: textOf(fields["feedback"]),
-    evidence: readPassages(fields["evidence"]),
+    title: firstText(fields['title'], asWords(textOf(fields['section']))),
+    score: clamp(numberOf(fields['score']) ?? 0, 100),
+    present: fields['present'] !== false,
+    required: fields['required'] === true,
+    where: [heading === '' ? '' : `“${heading}”`, lines].filter((part) => part !== '').join(', '),
+    feedback: textOf(fields['feedback']),
+    evidence: readPassages(fields['evidence']),
   };
 }
 
 function readWin(fields: Fields): QuickWin {
   return {
-    action: textOf(fields["action"]),
-    why: textOf(fields["why"]),
-    points: numberOf(fields["points"]),
-    minutes: numberOf(fields["minutes"]),
+    action: textOf(fields['action']),
+    why: textOf(fields['why']),
+    points: numberOf(fields['points']),
+    minutes: numberOf(fields['minutes']),
   };
 }
 
-const FORMATS: Readonly<Record<string, string>> = { pdf: "PDF", docx: "DOCX", text: "Text" };
+const FORMATS: Readonly<Record<string, string>> = { pdf: 'PDF', docx: 'DOCX', text: 'Text' };
 
 function facts(...all: readonly (readonly [label: string, value: string | null])[]): readonly Fact[] {
-  return all.flatMap(([label, value]) => (value === null || value === "" ? [] : [{ label, value }]));
+  return all.flatMap(([label, value]) => (value === null || value === '' ? [] : [{ label, value }]));
 }
 
 function plural(count: number, word: string): string {
-  return `${count.toLocaleString("en")} ${word}${count === 1 ? "" : "s"}`;
+  return `${count.toLocaleString('en')} ${word}${count === 1 ? '' : 's'}`;
 }
 
 function readDocument(document: Fields): readonly Fact[] {
-  const format = FORMATS[textOf(document["format"])] ?? "";
-  const [pages, words] = [numberOf(document["pages"]), numberOf(document["words"])];
-  const [statements, quantified] = [numberOf(document["statements"]), numberOf(document["quantifiedStatements"])];
-  const years = numberOf(document["yearsOfExperience"]);
+  const format = FORMATS[textOf(document['format'])] ?? '';
+  const [pages, words] = [numberOf(document['pages']), numberOf(document['words'])];
+  const [statements, quantified] = [
+    numberOf(document['statements']),
+    numberOf(document['quantifiedStatements']),
+  ];
+  const years = numberOf(document['yearsOfExperience']);
   const size = [
     format,
-    pages === null ? "" : plural(pages, "page"),
-    words === null ? "" : plural(words, "word"),
+    pages === null ? '' : plural(pages, 'page'),
+    words === null ? '' : plural(words, 'word'),
   ];
   return facts(
-    ["Document", size.filter((part) => part !== "").join(", ")],
-    ["Experience found", years === null ? null : plural(years, "year")],
+    ['Document', size.filter((part) => part !== '').join(', ')],
+    ['Experience found', years === null ? null : plural(years, 'year')],
     [
-      "Statements with figures",
+      'Statements with figures',
       statements === null || quantified === null ? null : `${quantified} of ${statements}`,
     ],
   );
 }
 
 function readEngine(engine: Fields): readonly Fact[] {
-  const layers = textsOf(engine["layers"]).map((layer) =>
-    layer === "deterministic" ? "fixed rules, no language model" : layer,
+  const layers = textsOf(engine['layers']).map((layer) =>
+    layer === 'deterministic' ? 'fixed rules, no language model' : layer,
   );
-  const version = textOf(engine["version"]);
-  const market = fieldsOf(engine["market"]);
-  const postings = numberOf(market["postings"]);
+  const version = textOf(engine['version']);
+  const market = fieldsOf(engine['market']);
+  const postings = numberOf(market['postings']);
   const source = [
-    textOf(market["source"]),
-    textOf(market["asOf"]),
-    postings === null || postings === 0 ? "" : plural(postings, "posting"),
-  ].filter((part) => part !== "");
+    textOf(market['source']),
+    textOf(market['asOf']),
+    postings === null || postings === 0 ? '' : plural(postings, 'posting'),
+  ].filter((part) => part !== '');
   return facts(
-    ["Judged by", layers.join(", ")],
-    ["Engine", version === "" ? null : `CareerLens ${version}`],
-    ["Market data", source.join(", ")],
+    ['Judged by', layers.join(', ')],
+    ['Engine', version === '' ? null : `CareerLens ${version}`],
+    ['Market data', source.join(', ')],
   );
 }

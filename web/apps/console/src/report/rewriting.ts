@@ -6,7 +6,7 @@ export interface Cut {
 }
 
 export function cutAround(passage: string, words: string): Cut | null {
-  if (words === "") return null;
+  if (words === '') return null;
   const at = passage.toLowerCase().indexOf(words.toLowerCase());
   if (at < 0) return null;
   const end = at + words.length;

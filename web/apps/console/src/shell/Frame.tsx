@@ -1,10 +1,10 @@
-import type { ConnectionStatus } from "@careerlens/jobs-react";
-import type { ReactNode } from "react";
+import type { ConnectionStatus } from '@careerlens/jobs-react';
+import type { ReactNode } from 'react';
 
-import type { Identity } from "./identity";
-import { Mark, MoonIcon, SunIcon } from "./icons";
-import { HOME_LINK } from "./routing";
-import { useTheme } from "./theme";
+import type { Identity } from './identity';
+import { Mark, MoonIcon, SunIcon } from './icons';
+import { HOME_LINK } from './routing';
+import { useTheme } from './theme';
 
 interface Props {
   readonly children: ReactNode;
@@ -24,7 +24,7 @@ export function Frame({ children, connection, online = true, identity, onSignOut
         onClick={(event) => {
           // The hash is the page's own address, so the jump is made by hand.
           event.preventDefault();
-          document.querySelector<HTMLElement>("#main h1, #main")?.focus();
+          document.querySelector<HTMLElement>('#main h1, #main')?.focus();
         }}
       >
         Skip to the content
@@ -54,18 +54,22 @@ export function Frame({ children, connection, online = true, identity, onSignOut
 }
 
 const WORDS: Readonly<Record<ConnectionStatus, string>> = {
-  idle: "Resting",
-  connecting: "Connecting",
-  live: "Live",
-  polling: "Checking every few seconds",
-  unauthorized: "Not signed in",
+  idle: 'Resting',
+  connecting: 'Connecting',
+  live: 'Live',
+  polling: 'Checking every few seconds',
+  unauthorized: 'Not signed in',
 };
 
 function ConnectionBadge({ connection, online }: { connection: ConnectionStatus; online: boolean }) {
-  const words = online ? WORDS[connection] : "Offline";
-  const look = online ? connection : "offline";
+  const words = online ? WORDS[connection] : 'Offline';
+  const look = online ? connection : 'offline';
   return (
-    <span className={`connection connection--${look} small`} role="status" aria-label={`Connection: ${words}`}>
+    <span
+      className={`connection connection--${look} small`}
+      role="status"
+      aria-label={`Connection: ${words}`}
+    >
       <span className="connection__dot" aria-hidden="true" />
       <span className="connection__words">{words}</span>
     </span>
@@ -74,7 +78,7 @@ function ConnectionBadge({ connection, online }: { connection: ConnectionStatus;
 
 function ThemeToggle() {
   const { theme, toggle } = useTheme();
-  const other = theme === "dark" ? "light" : "dark";
+  const other = theme === 'dark' ? 'light' : 'dark';
   return (
     <button
       type="button"
@@ -83,7 +87,7 @@ function ThemeToggle() {
       title={`Switch to the ${other} theme`}
       onClick={toggle}
     >
-      {theme === "dark" ? <SunIcon /> : <MoonIcon />}
+      {theme === 'dark' ? <SunIcon /> : <MoonIcon />}
     </button>
   );
 }

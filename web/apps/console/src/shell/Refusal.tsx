@@ -1,10 +1,11 @@
-import { JobsApiError } from "@careerlens/jobs-react";
+import { JobsApiError } from '@careerlens/jobs-react';
+import { useEffect, useRef } from 'react';
 
-import { AlertIcon } from "./icons";
+import { AlertIcon } from './icons';
 
 const LOST: Partial<Record<string, string>> = {
-  network: "The server could not be reached. Check your connection and try again; nothing was lost.",
-  timeout: "The server did not answer in time. Try again in a moment; nothing was lost.",
+  network: 'The server could not be reached. Check your connection and try again; nothing was lost.',
+  timeout: 'The server did not answer in time. Try again in a moment; nothing was lost.',
 };
 
 interface Props {
@@ -16,24 +17,28 @@ interface Props {
 
 /** A refused request, told in full: the reason, each field concerned, and what to quote when asking. */
 export function Refusal({ error, title, isShown = () => false }: Props) {
+  const note = useRef<HTMLDivElement>(null);
+  useEffect(() => {
+    note.current?.scrollIntoView({ block: 'nearest' });
+  }, []);
   if (!(error instanceof JobsApiError)) {
     return (
-      <div className="note note--danger" role="alert">
+      <div ref={note} className="note note--danger" role="alert">
         <AlertIcon />
-        <p>{error instanceof Error ? error.message : "Something unexpected happened. Try again."}</p>
+        <p>{error instanceof Error ? error.message : 'Something unexpected happened. Try again.'}</p>
       </div>
     );
   }
   const fields = error.errors.filter(({ field }) => !isShown(field));
   const explanation = LOST[error.code] ?? error.detail;
   return (
-    <div className="note note--danger refusal" role="alert">
+    <div ref={note} className="note note--danger refusal" role="alert">
       <AlertIcon />
       <div>
         <p>
           <strong>{title ?? error.title}</strong>
         </p>
-        {explanation === "" ? null : <p>{explanation}</p>}
+        {explanation === '' ? null : <p>{explanation}</p>}
         {fields.length === 0 ? null : (
           <ul className="refusal__fields">
             {fields.map(({ field, message, code }) => (
@@ -45,7 +50,7 @@ export function Refusal({ error, title, isShown = () => false }: Props) {
         )}
         {error.retryAfter === null ? null : (
           <p>
-            Try again in {error.retryAfter} {error.retryAfter === 1 ? "second" : "seconds"}.
+            Try again in {error.retryAfter} {error.retryAfter === 1 ? 'second' : 'seconds'}.
           </p>
         )}
         {error.requestId === null ? null : (

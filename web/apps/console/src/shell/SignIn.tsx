@@ -1,7 +1,7 @@
-import { useId, useState, type SyntheticEvent } from "react";
+import { useId, useState, type SyntheticEvent } from 'react';
 
-import { identityFromToken, TokenProblem, type Identity } from "./identity";
-import { AlertIcon } from "./icons";
+import { identityFromToken, TokenProblem, type Identity } from './identity';
+import { AlertIcon } from './icons';
 
 interface Props {
   /** Why the reader is here again, such as a refused token. */
@@ -12,7 +12,7 @@ interface Props {
 /** Asks for a token. It never leaves this tab except as the `Authorization` of a request. */
 export function SignIn({ reason, onIdentity }: Props) {
   const id = useId();
-  const [token, setToken] = useState("");
+  const [token, setToken] = useState('');
   const [problem, setProblem] = useState<string | null>(reason);
 
   const submit = (event: SyntheticEvent) => {

@@ -1,4 +1,4 @@
-import type { Job } from "@careerlens/jobs-react";
+import type { Job } from '@careerlens/jobs-react';
 
 interface Look {
   readonly words: string;
@@ -6,13 +6,13 @@ interface Look {
 }
 
 function look(job: Job): Look {
-  if (job.status === "completed") return { words: "Ready", kind: "completed" };
-  if (job.status === "failed") return { words: "Not finished", kind: "failed" };
-  if (job.status === "cancelled") return { words: "Cancelled", kind: "cancelled" };
-  if (job.cancelRequested) return { words: "Stopping", kind: "working" };
-  if (job.retrying) return { words: "Trying again", kind: "working" };
-  if (job.status === "queued") return { words: "In line", kind: "working" };
-  return { words: `${Math.round(job.progress?.percent ?? 0)} %`, kind: "working" };
+  if (job.status === 'completed') return { words: 'Ready', kind: 'completed' };
+  if (job.status === 'failed') return { words: 'Not finished', kind: 'failed' };
+  if (job.status === 'cancelled') return { words: 'Cancelled', kind: 'cancelled' };
+  if (job.cancelRequested) return { words: 'Stopping', kind: 'working' };
+  if (job.retrying) return { words: 'Trying again', kind: 'working' };
+  if (job.status === 'queued') return { words: 'In line', kind: 'working' };
+  return { words: `${Math.round(job.progress?.percent ?? 0)} %`, kind: 'working' };
 }
 
 /** Where a job stands, in a word. */

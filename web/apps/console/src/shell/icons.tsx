@@ -1,4 +1,4 @@
-import type { ReactNode } from "react";
+import type { ReactNode } from 'react';
 
 /** Drawn here, on one 20-unit grid with one stroke, so that they belong together. All are decoration. */
 function Icon({ children, size = 20 }: { children: ReactNode; size?: number }) {

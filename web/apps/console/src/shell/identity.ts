@@ -1,4 +1,4 @@
-import { local, readStored, session, writeStored } from "./storage";
+import { local, readStored, session, writeStored } from './storage';
 
 /** Who the page speaks for. There is no token in development, where the user id is enough. */
 export interface Identity {
@@ -6,13 +6,13 @@ export interface Identity {
   readonly authToken: string | null;
 }
 
-const USER_KEY = "careerlens:console:user";
-const TOKEN_KEY = "careerlens:console:token";
+const USER_KEY = 'careerlens:console:user';
+const TOKEN_KEY = 'careerlens:console:token';
 
 /** `crypto.randomUUID` exists on secure origins only; this is for wherever a developer opens it. */
 function randomSuffix(): string {
   const bytes = crypto.getRandomValues(new Uint8Array(6));
-  return Array.from(bytes, (byte) => byte.toString(16).padStart(2, "0")).join("");
+  return Array.from(bytes, (byte) => byte.toString(16).padStart(2, '0')).join('');
 }
 
 /** A user id of this browser's own, made once and remembered. Only a development server accepts it. */
@@ -32,9 +32,9 @@ interface Claims {
 }
 
 function base64UrlDecode(part: string): string {
-  const base64 = part.replace(/-/g, "+").replace(/_/g, "/");
+  const base64 = part.replace(/-/g, '+').replace(/_/g, '/');
   const bytes = Uint8Array.from(atob(base64), (character) => character.charCodeAt(0));
-  return new TextDecoder("utf-8", { fatal: true }).decode(bytes);
+  return new TextDecoder('utf-8', { fatal: true }).decode(bytes);
 }
 
 /**
@@ -43,35 +43,35 @@ function base64UrlDecode(part: string): string {
  * It only keeps one user's remembered jobs apart from another's in this browser.
  */
 export function readClaims(token: string): Claims {
-  const parts = token.split(".");
+  const parts = token.split('.');
   if (parts.length !== 3) {
-    throw new TokenProblem("That is not a token: expected three parts joined by dots.");
+    throw new TokenProblem('That is not a token: expected three parts joined by dots.');
   }
   let claims: unknown;
   try {
-    claims = JSON.parse(base64UrlDecode(parts[1] ?? ""));
+    claims = JSON.parse(base64UrlDecode(parts[1] ?? ''));
   } catch {
-    throw new TokenProblem("That token cannot be read. Was all of it copied?");
+    throw new TokenProblem('That token cannot be read. Was all of it copied?');
   }
-  if (typeof claims !== "object" || claims === null) {
-    throw new TokenProblem("That token cannot be read. Was all of it copied?");
+  if (typeof claims !== 'object' || claims === null) {
+    throw new TokenProblem('That token cannot be read. Was all of it copied?');
   }
   const record = claims as Record<string, unknown>;
-  const userId = [record["userId"], record["sub"]].find(
-    (value): value is string => typeof value === "string" && value !== "",
+  const userId = [record['userId'], record['sub']].find(
+    (value): value is string => typeof value === 'string' && value !== '',
   );
-  if (userId === undefined) throw new TokenProblem("That token names no user.");
-  const expires = record["exp"];
-  return { userId, expiresAtMs: typeof expires === "number" ? expires * 1000 : null };
+  if (userId === undefined) throw new TokenProblem('That token names no user.');
+  const expires = record['exp'];
+  return { userId, expiresAtMs: typeof expires === 'number' ? expires * 1000 : null };
 }
 
 /** The identity a pasted token stands for. Raises `TokenProblem` when it is unreadable or over. */
 export function identityFromToken(pasted: string, nowMs: number): Identity {
-  const authToken = pasted.trim().replace(/^Bearer\s+/i, "");
-  if (authToken === "") throw new TokenProblem("Paste a token first.");
+  const authToken = pasted.trim().replace(/^Bearer\s+/i, '');
+  if (authToken === '') throw new TokenProblem('Paste a token first.');
   const { userId, expiresAtMs } = readClaims(authToken);
   if (expiresAtMs !== null && expiresAtMs <= nowMs) {
-    throw new TokenProblem("That token has expired. Ask for a new one.");
+    throw new TokenProblem('That token has expired. Ask for a new one.');
   }
   return { userId, authToken };
 }

@@ -1,13 +1,13 @@
-import { useCallback, useSyncExternalStore } from "react";
+import { useCallback, useSyncExternalStore } from 'react';
 
 /** Where the reader is. A job's link is `#/jobs/<id>`, and `#/jobs/<id>/<section>` inside its report. */
 export type Route =
-  | { readonly page: "home" }
-  | { readonly page: "job"; readonly jobId: string; readonly section: string | null }
-  | { readonly page: "unknown" };
+  | { readonly page: 'home' }
+  | { readonly page: 'job'; readonly jobId: string; readonly section: string | null }
+  | { readonly page: 'unknown' };
 
-const HOME: Route = { page: "home" };
-const UNKNOWN: Route = { page: "unknown" };
+const HOME: Route = { page: 'home' };
+const UNKNOWN: Route = { page: 'unknown' };
 
 function decode(part: string): string | null {
   try {
@@ -24,13 +24,16 @@ function decode(part: string): string | null {
  * decoded exactly once.
  */
 export function parseRoute(hash: string): Route {
-  const parts = hash.replace(/^#/, "").split("/").filter((part) => part !== "");
+  const parts = hash
+    .replace(/^#/, '')
+    .split('/')
+    .filter((part) => part !== '');
   if (parts.length === 0) return HOME;
   const [head, id, section, ...rest] = parts;
-  if (head !== "jobs" || id === undefined || rest.length > 0) return UNKNOWN;
+  if (head !== 'jobs' || id === undefined || rest.length > 0) return UNKNOWN;
   const jobId = decode(id);
-  if (jobId === null || jobId.trim() === "") return UNKNOWN;
-  return { page: "job", jobId, section: section ?? null };
+  if (jobId === null || jobId.trim() === '') return UNKNOWN;
+  return { page: 'job', jobId, section: section ?? null };
 }
 
 /** The link of a job's page, or of a section of its report. */
@@ -39,12 +42,12 @@ export function jobLink(jobId: string, section?: string): string {
   return section === undefined ? base : `${base}/${encodeURIComponent(section)}`;
 }
 
-export const HOME_LINK = "#/";
+export const HOME_LINK = '#/';
 
 function subscribe(listener: () => void): () => void {
-  window.addEventListener("hashchange", listener);
+  window.addEventListener('hashchange', listener);
   return () => {
-    window.removeEventListener("hashchange", listener);
+    window.removeEventListener('hashchange', listener);
   };
 }
 
@@ -53,7 +56,7 @@ export function useRoute(): { route: Route; go: (link: string) => void } {
   const hash = useSyncExternalStore(
     subscribe,
     () => window.location.hash,
-    () => "",
+    () => '',
   );
   const go = useCallback((link: string) => {
     window.location.hash = link;

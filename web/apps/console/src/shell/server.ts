@@ -1,6 +1,6 @@
-import { JobsApiError, type JobStatusResponse } from "@careerlens/jobs-react";
+import { JobsApiError, type JobStatusResponse } from '@careerlens/jobs-react';
 
-import type { Identity } from "./identity";
+import type { Identity } from './identity';
 
 /** What the server tells every visitor about itself. */
 export interface ServerConfig {
@@ -20,17 +20,17 @@ const TIMEOUT_MS = 10_000;
 const DEFAULT_MAX_UPLOAD_BYTES = 5 * 1024 * 1024;
 
 const isFields = (value: unknown): value is Fields =>
-  typeof value === "object" && value !== null && !Array.isArray(value);
+  typeof value === 'object' && value !== null && !Array.isArray(value);
 
 /**
  * Reads one of the routes that are about the product rather than about a job; jobs are the business
  * of `@careerlens/jobs-react`. Raises `JobsApiError`.
  */
 async function read(path: string, identity: Identity | null, signal?: AbortSignal): Promise<Fields> {
-  const headers = new Headers({ accept: "application/json" });
+  const headers = new Headers({ accept: 'application/json' });
   if (identity !== null) {
-    headers.set("x-user-id", identity.userId);
-    if (identity.authToken !== null) headers.set("authorization", `Bearer ${identity.authToken}`);
+    headers.set('x-user-id', identity.userId);
+    if (identity.authToken !== null) headers.set('authorization', `Bearer ${identity.authToken}`);
   }
   const patience = AbortSignal.timeout(TIMEOUT_MS);
   let response: Response;
@@ -38,7 +38,7 @@ async function read(path: string, identity: Identity | null, signal?: AbortSigna
   try {
     response = await fetch(path, {
       headers,
-      cache: "no-store",
+      cache: 'no-store',
       signal: signal === undefined ? patience : AbortSignal.any([signal, patience]),
     });
     const text = await response.text();
@@ -47,8 +47,8 @@ async function read(path: string, identity: Identity | null, signal?: AbortSigna
     if (signal?.aborted === true) throw error;
     throw new JobsApiError({
       status: 0,
-      code: patience.aborted ? "timeout" : "network",
-      title: "The server could not be reached",
+      code: patience.aborted ? 'timeout' : 'network',
+      title: 'The server could not be reached',
     });
   }
   const fields = isFields(body) ? body : {};
@@ -57,9 +57,9 @@ async function read(path: string, identity: Identity | null, signal?: AbortSigna
   throw new JobsApiError({
     status: response.status,
     code: `http_${response.status}`,
-    title: typeof title === "string" ? title : `The server answered ${response.status}`,
-    detail: typeof detail === "string" ? detail : "",
-    requestId: response.headers.get("x-request-id"),
+    title: typeof title === 'string' ? title : `The server answered ${response.status}`,
+    detail: typeof detail === 'string' ? detail : '',
+    requestId: response.headers.get('x-request-id'),
   });
 }
 
@@ -72,33 +72,33 @@ function parse(text: string): unknown {
 }
 
 export async function readConfig(signal: AbortSignal): Promise<ServerConfig> {
-  const config = await read("/api/config", null, signal);
-  const bytes = config["maxUploadBytes"];
+  const config = await read('/api/config', null, signal);
+  const bytes = config['maxUploadBytes'];
   return {
-    developmentIdentity: config["developmentIdentity"] === true,
-    maxUploadBytes: typeof bytes === "number" && bytes > 0 ? bytes : DEFAULT_MAX_UPLOAD_BYTES,
+    developmentIdentity: config['developmentIdentity'] === true,
+    maxUploadBytes: typeof bytes === 'number' && bytes > 0 ? bytes : DEFAULT_MAX_UPLOAD_BYTES,
   };
 }
 
 const isStatus = (value: unknown): value is JobStatusResponse =>
   isFields(value) &&
-  typeof value["jobId"] === "string" &&
-  typeof value["type"] === "string" &&
-  typeof value["status"] === "string" &&
-  typeof value["createdAt"] === "number";
+  typeof value['jobId'] === 'string' &&
+  typeof value['type'] === 'string' &&
+  typeof value['status'] === 'string' &&
+  typeof value['createdAt'] === 'number';
 
 export async function readHistory(
   identity: Identity,
   cursor: string | null,
   signal: AbortSignal,
 ): Promise<HistoryPage> {
-  const query = new URLSearchParams({ limit: "20" });
-  if (cursor !== null) query.set("cursor", cursor);
+  const query = new URLSearchParams({ limit: '20' });
+  if (cursor !== null) query.set('cursor', cursor);
   const page = await read(`/api/jobs/history?${query}`, identity, signal);
   const { jobs, nextCursor } = page;
   return {
     jobs: Array.isArray(jobs) ? jobs.filter(isStatus) : [],
-    nextCursor: typeof nextCursor === "string" ? nextCursor : null,
+    nextCursor: typeof nextCursor === 'string' ? nextCursor : null,
   };
 }
 
@@ -108,21 +108,21 @@ export async function readRoles(
   jobType: string,
   signal: AbortSignal,
 ): Promise<readonly string[]> {
-  const answer = await read("/api/job-types", identity, signal);
-  const types = [answer["types"], answer["jobTypes"]].find(Array.isArray) ?? [];
-  const described = types.find((type: unknown) => isFields(type) && type["type"] === jobType);
-  return isFields(described) ? rolesOf(described["schema"]) : [];
+  const answer = await read('/api/job-types', identity, signal);
+  const types = [answer['types'], answer['jobTypes']].find(Array.isArray) ?? [];
+  const described = types.find((type: unknown) => isFields(type) && type['type'] === jobType);
+  return isFields(described) ? rolesOf(described['schema']) : [];
 }
 
 /** The examples of a schema's `targetRole`, wherever the schema's generator put them. */
 export function rolesOf(schema: unknown): readonly string[] {
-  const properties = isFields(schema) ? schema["properties"] : null;
-  const field = isFields(properties) ? properties["targetRole"] : null;
+  const properties = isFields(schema) ? schema['properties'] : null;
+  const field = isFields(properties) ? properties['targetRole'] : null;
   if (!isFields(field)) return [];
-  const branches = Array.isArray(field["anyOf"]) ? field["anyOf"].filter(isFields) : [];
+  const branches = Array.isArray(field['anyOf']) ? field['anyOf'].filter(isFields) : [];
   for (const { examples } of [field, ...branches]) {
     if (Array.isArray(examples)) {
-      return examples.filter((example): example is string => typeof example === "string");
+      return examples.filter((example): example is string => typeof example === 'string');
     }
   }
   return [];

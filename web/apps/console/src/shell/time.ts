@@ -1,18 +1,18 @@
-import { useEffect, useState } from "react";
+import { useEffect, useState } from 'react';
 
-const relative = new Intl.RelativeTimeFormat("en", { numeric: "auto" });
-const absolute = new Intl.DateTimeFormat("en-GB", { dateStyle: "medium", timeStyle: "short" });
-const clock = new Intl.DateTimeFormat("en-GB", { timeStyle: "medium" });
+const relative = new Intl.RelativeTimeFormat('en', { numeric: 'auto' });
+const absolute = new Intl.DateTimeFormat('en-GB', { dateStyle: 'medium', timeStyle: 'short' });
+const clock = new Intl.DateTimeFormat('en-GB', { timeStyle: 'medium' });
 
 /** "2 minutes ago", or the date once that is more use. */
 export function describeAge(when: Date, nowMs: number): string {
   const seconds = Math.round((when.getTime() - nowMs) / 1000);
   const age = Math.abs(seconds);
-  if (age < 10) return "just now";
-  if (age < 60) return relative.format(seconds, "second");
-  if (age < 3600) return relative.format(Math.trunc(seconds / 60), "minute");
-  if (age < 86_400) return relative.format(Math.trunc(seconds / 3600), "hour");
-  if (age < 6 * 86_400) return relative.format(Math.trunc(seconds / 86_400), "day");
+  if (age < 10) return 'just now';
+  if (age < 60) return relative.format(seconds, 'second');
+  if (age < 3600) return relative.format(Math.trunc(seconds / 60), 'minute');
+  if (age < 86_400) return relative.format(Math.trunc(seconds / 3600), 'hour');
+  if (age < 6 * 86_400) return relative.format(Math.trunc(seconds / 86_400), 'day');
   return absolute.format(when);
 }
 
@@ -25,7 +25,7 @@ export function describeDuration(ms: number): string {
   if (seconds < 9.95) return `${seconds.toFixed(1)} s`;
   if (seconds < 60) return `${Math.floor(seconds)} s`;
   const minutes = Math.floor(seconds / 60);
-  return `${minutes} min ${String(Math.floor(seconds % 60)).padStart(2, "0")} s`;
+  return `${minutes} min ${String(Math.floor(seconds % 60)).padStart(2, '0')} s`;
 }
 
 /** The time, refreshed at an interval while the page is visible. `null` stops the clock. */
@@ -34,14 +34,14 @@ export function useNow(everyMs: number | null): number {
   useEffect(() => {
     if (everyMs === null) return;
     const tick = () => {
-      if (document.visibilityState === "visible") setNow(Date.now());
+      if (document.visibilityState === 'visible') setNow(Date.now());
     };
     tick();
     const timer = setInterval(tick, everyMs);
-    document.addEventListener("visibilitychange", tick);
+    document.addEventListener('visibilitychange', tick);
     return () => {
       clearInterval(timer);
-      document.removeEventListener("visibilitychange", tick);
+      document.removeEventListener('visibilitychange', tick);
     };
   }, [everyMs]);
   return now;
