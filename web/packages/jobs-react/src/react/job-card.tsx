@@ -50,22 +50,19 @@ export function JobCard({ job, title, labels, onCancel, onDismiss, onViewResult 
           <CrossIcon />
         </button>
       ) : (
-        <Percent job={job} />
+        <button
+          type="button"
+          className="clj-button"
+          aria-label={`${labels.cancel}: ${title}`}
+          aria-disabled={job.cancelRequested}
+          onClick={cancel}
+        >
+          {labels.cancel}
+        </button>
       )}
       {isOver ? null : <ProgressBar job={job} labelledBy={titleId} labels={labels} />}
-      <div className="clj-actions">
-        {isOver ? null : (
-          <button
-            type="button"
-            className="clj-button"
-            aria-label={`${labels.cancel}: ${title}`}
-            aria-disabled={job.cancelRequested}
-            onClick={cancel}
-          >
-            {job.cancelRequested ? labels.cancelling : labels.cancel}
-          </button>
-        )}
-        {job.status === 'completed' && onViewResult !== undefined ? (
+      {job.status === 'completed' && onViewResult !== undefined ? (
+        <div className="clj-actions">
           <button
             type="button"
             className="clj-button"
@@ -75,18 +72,9 @@ export function JobCard({ job, title, labels, onCancel, onDismiss, onViewResult 
           >
             {labels.viewResult}
           </button>
-        ) : null}
-      </div>
+        </div>
+      ) : null}
     </li>
-  );
-}
-
-/** Seen only: the progress bar says it to those who listen. */
-function Percent({ job }: { readonly job: Job }): JSX.Element {
-  return (
-    <span className="clj-percent" aria-hidden="true">
-      {job.progress === null ? '' : `${Math.round(job.progress.percent)}%`}
-    </span>
   );
 }
 
@@ -98,24 +86,31 @@ interface ProgressBarProps {
 
 function ProgressBar({ job, labelledBy, labels }: ProgressBarProps): JSX.Element {
   const message = messageOf(job, labels);
-  const common = { className: 'clj-track', role: 'progressbar', 'aria-labelledby': labelledBy } as const;
-  if (job.progress === null) {
-    return (
-      <div {...common} aria-valuetext={message} data-indeterminate="">
-        <div className="clj-fill" />
-      </div>
-    );
-  }
-  const percent = Math.round(job.progress.percent);
+  const percent = job.progress === null ? null : Math.round(job.progress.percent);
+  const value =
+    percent === null
+      ? { 'aria-valuetext': message }
+      : {
+          'aria-valuemin': 0,
+          'aria-valuemax': 100,
+          'aria-valuenow': percent,
+          'aria-valuetext': `${percent}%, ${message}`,
+        };
   return (
-    <div
-      {...common}
-      aria-valuemin={0}
-      aria-valuemax={100}
-      aria-valuenow={percent}
-      aria-valuetext={`${percent}%, ${message}`}
-    >
-      <div className="clj-fill" style={{ width: `${percent}%` }} />
+    <div className="clj-progress">
+      <div className="clj-track" role="progressbar" aria-labelledby={labelledBy} {...value}>
+        {percent === null ? (
+          <div className="clj-fill" data-indeterminate="" />
+        ) : (
+          <div className="clj-fill" style={{ width: `${percent}%` }} />
+        )}
+      </div>
+      {/* Seen only: the bar says it to those who listen. */}
+      {percent === null ? null : (
+        <span className="clj-percent" aria-hidden="true">
+          {percent}%
+        </span>
+      )}
     </div>
   );
 }

@@ -40,7 +40,7 @@ export function JobProgressNotifications(props: JobProgressNotificationsProps): 
   useEffect(adoptStyles, []);
 
   const ended = jobs.filter((job) => isFinal(job.status));
-  const visible = isUnfolded ? jobs : jobs.slice(0, maxVisible);
+  const visible = isUnfolded ? jobs : foremost(jobs, maxVisible);
   const dismiss = useCallback(
     (jobId: string): void => {
       dismissJob(jobId);
@@ -97,6 +97,15 @@ export function JobProgressNotifications(props: JobProgressNotificationsProps): 
       </div>
     </section>
   );
+}
+
+/** Running jobs before ended ones, new before old; shown in the order of `jobs`, so that no card jumps. */
+function foremost(jobs: readonly Job[], count: number): readonly Job[] {
+  if (jobs.length <= count) return jobs;
+  const running = jobs.filter((job) => !isFinal(job.status));
+  const ended = jobs.filter((job) => isFinal(job.status));
+  const chosen = new Set([...running, ...ended].slice(0, count));
+  return jobs.filter((job) => chosen.has(job));
 }
 
 /** Why the cards may be behind the truth. */

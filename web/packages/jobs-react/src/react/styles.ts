@@ -16,7 +16,7 @@ const DARK = `  --clj-surface: #1b1e25;
   --clj-shadow: 0 1px 2px rgb(0 0 0 / 40%), 0 12px 32px -6px rgb(0 0 0 / 60%);
   color-scheme: dark;`;
 
-export const STYLES = `:root {
+export const STYLES: string = `:root {
   --careerlens-jobs-styles: 1;
 }
 
@@ -96,12 +96,12 @@ ${DARK}
   flex-direction: column;
   gap: var(--clj-gap);
   min-height: 0;
-  margin: 0;
-  padding: 0;
+  /* Room for the shadows, which a scrolling box would cut off. */
+  margin: -1.5rem;
+  padding: 1.5rem;
   overflow-y: auto;
   overscroll-behavior: contain;
   list-style: none;
-  pointer-events: auto;
 }
 
 .clj-card {
@@ -116,6 +116,7 @@ ${DARK}
   border-radius: var(--clj-radius);
   background: var(--clj-surface);
   box-shadow: var(--clj-shadow);
+  pointer-events: auto;
   animation: clj-arrive 220ms cubic-bezier(0.2, 0.8, 0.2, 1);
 }
 
@@ -168,17 +169,26 @@ ${DARK}
 }
 
 .clj-percent {
-  padding-top: 0.125rem;
+  min-width: 2.25rem;
+  line-height: 1;
+  text-align: end;
   color: var(--clj-muted);
   font-size: 0.8125rem;
   font-variant-numeric: tabular-nums;
 }
 
-.clj-track {
-  position: relative;
+.clj-progress {
+  display: flex;
   grid-column: 2 / -1;
+  gap: 0.75rem;
+  align-items: center;
+  min-height: 0.875rem;
+  margin-top: 0.5rem;
+}
+
+.clj-track {
+  flex: 1;
   height: 0.375rem;
-  margin-top: 0.625rem;
   overflow: hidden;
   border-radius: 1rem;
   background: var(--clj-track);
@@ -191,7 +201,11 @@ ${DARK}
   transition: width 320ms ease-out;
 }
 
-.clj-track[data-indeterminate] .clj-fill {
+.clj-fill[data-indeterminate] {
+  width: 0;
+}
+
+.clj-card[data-status="processing"] .clj-fill[data-indeterminate] {
   width: 35%;
   animation: clj-slide 1.6s ease-in-out infinite;
 }
@@ -204,12 +218,8 @@ ${DARK}
   margin-top: 0.625rem;
 }
 
-.clj-actions:empty {
-  display: none;
-}
-
 .clj-button {
-  min-height: 2rem;
+  min-height: 1.875rem;
   margin: 0;
   padding: 0.25rem 0.75rem;
   border: 1px solid var(--clj-border);
@@ -338,7 +348,7 @@ ${DARK}
 @media (prefers-reduced-motion: reduce) {
   .clj-card,
   .clj-card[data-status="processing"] .clj-spinner,
-  .clj-track[data-indeterminate] .clj-fill {
+  .clj-card[data-status="processing"] .clj-fill[data-indeterminate] {
     animation: none;
   }
 
@@ -346,7 +356,7 @@ ${DARK}
     transition: none;
   }
 
-  .clj-track[data-indeterminate] .clj-fill {
+  .clj-card[data-status="processing"] .clj-fill[data-indeterminate] {
     width: 100%;
     opacity: 0.35;
   }
