@@ -34,7 +34,7 @@ export function Desk({ identity, config, onSignOut }: Props) {
   /** What each job of this page was made from, so that trying again needs no second choosing. */
   const [sent] = useState(() => new Map<string, Draft>());
 
-  const { jobs, status, createJob, cancelJob, refresh } = useBackgroundJobs({
+  const { jobs, status, error, createJob, cancelJob, refresh } = useBackgroundJobs({
     userId: identity.userId,
     ...(identity.authToken === null ? {} : { authToken: identity.authToken }),
     onProgress: (jobId, progress) => {
@@ -96,6 +96,7 @@ export function Desk({ identity, config, onSignOut }: Props) {
           logs={logs}
           connection={status}
           online={online}
+          trouble={error}
           onCancel={async () => {
             await cancelJob(route.jobId);
           }}

@@ -26,6 +26,7 @@ interface Props {
   readonly logs: StepLogs;
   readonly connection: ConnectionStatus;
   readonly online: boolean;
+  readonly trouble: JobsApiError | null;
   readonly onCancel: () => Promise<void>;
   readonly onRefresh: () => Promise<void>;
   /** What the job was made from, if this page still holds it. */
@@ -109,6 +110,7 @@ function JobBody(props: Props & { readonly job: Job }) {
         steps={steps}
         connection={props.connection}
         online={props.online}
+        trouble={props.trouble}
         onCancel={props.onCancel}
       />
     );

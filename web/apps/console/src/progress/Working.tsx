@@ -1,4 +1,4 @@
-import type { ConnectionStatus, Job } from '@careerlens/jobs-react';
+import type { ConnectionStatus, Job, JobsApiError } from '@careerlens/jobs-react';
 import { useState } from 'react';
 
 import { Refusal } from '../shell/Refusal';
@@ -12,11 +12,13 @@ interface Props {
   readonly steps: StepLog;
   readonly connection: ConnectionStatus;
   readonly online: boolean;
+  /** What keeps news from coming, while something does. */
+  readonly trouble: JobsApiError | null;
   readonly onCancel: () => Promise<void>;
 }
 
 /** A job on its way: where it stands, which steps it took, and the way out. */
-export function Working({ job, steps, connection, online, onCancel }: Props) {
+export function Working({ job, steps, connection, online, trouble, onCancel }: Props) {
   const now = useNow(200);
   const percent = Math.round(job.progress?.percent ?? 0);
   const started = job.startedAt ?? job.createdAt;
@@ -47,7 +49,7 @@ export function Working({ job, steps, connection, online, onCancel }: Props) {
           {describeNow(job, steps)}
         </p>
         <Timeline job={job} steps={steps} nowMs={now} />
-        <Situation job={job} connection={connection} online={online} nowMs={now} />
+        <Situation job={job} connection={connection} online={online} trouble={trouble} nowMs={now} />
         <div className="working__actions">
           <CancelButton job={job} onCancel={onCancel} />
           <p className="small muted numerals">
@@ -114,13 +116,21 @@ function TimelineEntry(props: { look: 'done' | 'current' | 'stopped'; message: s
 const PATIENCE_MS = 8_000;
 
 /** Says what is out of the ordinary, and what it means for the reader. Nothing when all is well. */
-function Situation(props: { job: Job; connection: ConnectionStatus; online: boolean; nowMs: number }) {
-  const { job, connection, online, nowMs } = props;
+function Situation(props: Omit<Props, 'steps' | 'onCancel'> & { readonly nowMs: number }) {
+  const { job, connection, online, trouble, nowMs } = props;
   if (!online) {
     return (
       <p className="note note--warning">
         <AlertIcon size={18} /> You are offline. The work goes on without you, and this page catches up when
         you are back.
+      </p>
+    );
+  }
+  if (trouble !== null) {
+    return (
+      <p className="note note--warning">
+        <AlertIcon size={18} /> {trouble.title.replace(/\.$/, '')}. The work goes on without this page, which
+        keeps asking and catches up by itself.
       </p>
     );
   }

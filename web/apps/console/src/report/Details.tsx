@@ -88,7 +88,7 @@ export function Strengths({ strengths }: { strengths: readonly Strength[] }) {
           className={`finding ${strength.evidence.length === 0 ? 'finding--bare' : ''}`}
         >
           <div className="finding__note">
-            <h4>{strength.title}</h4>
+            <h3 className="finding__title">{strength.title}</h3>
             {strength.detail === '' ? null : <p className="finding__fix">{strength.detail}</p>}
           </div>
           <Evidence passages={strength.evidence} />

@@ -4,8 +4,8 @@ import { useEffect, useRef } from 'react';
 import { AlertIcon } from './icons';
 
 const LOST: Partial<Record<string, string>> = {
-  network: 'The server could not be reached. Check your connection and try again; nothing was lost.',
-  timeout: 'The server did not answer in time. Try again in a moment; nothing was lost.',
+  network: 'Check your connection and try again; nothing was lost.',
+  timeout: 'Try again in a moment; nothing was lost.',
 };
 
 interface Props {
