@@ -96,6 +96,15 @@ class Feed:
         resync = Resync(id=end, reason="position_not_retained")
         return Page(entries=[resync], position=end, is_last=False)
 
+    async def read_when_reachable(self, user_id: str, after: str, limit: int = BATCH) -> Page:
+        """As `read`, waiting for as long as Redis cannot be reached."""
+        backoff = _FIRST_BACKOFF_S
+        while True:
+            try:
+                return await self.read(user_id, after, limit)
+            except (RedisError, OSError) as failure:
+                backoff = await _wait_after(failure, backoff)
+
     async def follow(self, user_id: str, after: str | None = None) -> AsyncGenerator[Entry, None]:
         """Every entry after the position `after` (from now on, when None), for ever.
 
@@ -108,7 +117,7 @@ class Feed:
         async with self._wakeups.watch(user_id, position) as watch:
             while True:
                 watch.forget()
-                page = await self._read_when_reachable(user_id, position)
+                page = await self.read_when_reachable(user_id, position)
                 for entry in page.entries:
                     yield entry
                 watch.position = position = page.position
@@ -128,14 +137,6 @@ class Feed:
         while True:
             try:
                 return await self.position(user_id)
-            except (RedisError, OSError) as failure:
-                backoff = await _wait_after(failure, backoff)
-
-    async def _read_when_reachable(self, user_id: str, after: str) -> Page:
-        backoff = _FIRST_BACKOFF_S
-        while True:
-            try:
-                return await self.read(user_id, after)
             except (RedisError, OSError) as failure:
                 backoff = await _wait_after(failure, backoff)
 

@@ -1,0 +1,148 @@
+"""From one follower per connected user to all of that user's sockets.
+
+    feed.follow(user) ──▶ hub ──▶ delivery (at the hub's place)
+                              ──▶ delivery
+                   feed.read ────▶ delivery (catching up, joins when it reaches the hub)
+
+A delivery remembers the last entry it passed on, so each socket gets each entry once, wherever
+it resumed and however the two ways of reading overlap. The hub encodes an entry once for all.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import aclosing, asynccontextmanager
+from typing import Protocol
+
+from careerlens.foundation.logging import get_logger
+from careerlens.realtime import packets
+from careerlens.realtime.entries import Entry, Resync, parse_position
+from careerlens.realtime.feed import Feed
+
+CATCH_UP_PAGE = 256
+_log = get_logger("careerlens.realtime.fanout")
+
+
+class Receiver(Protocol):
+    """What a socket is to the fan-out."""
+
+    def send_entry(self, message: str) -> bool:
+        """Queue an encoded entry; False when the socket takes no more, for ever."""
+
+    async def room(self) -> bool:
+        """Wait until the socket has read some of what is queued; False when it is closed."""
+
+    def give_up(self) -> None:
+        """The feed cannot be followed: let the client come back."""
+
+
+class Delivery:
+    """One socket's place in its user's feed."""
+
+    def __init__(self, receiver: Receiver, position: str) -> None:
+        self.receiver = receiver
+        self.position = position
+
+    def pass_on(self, entry: Entry, message: str, *, goes_back: bool) -> bool:
+        """Send the entry unless the socket has it; False when the socket takes no more.
+
+        `goes_back`: the feed itself has lost its end, so the place in it goes back too.
+        """
+        if not goes_back and parse_position(entry.id) <= parse_position(self.position):
+            return True
+        self.position = entry.id
+        return self.receiver.send_entry(message)
+
+
+class Hub:
+    """Follows one user's feed, from `position` on, for all of their sockets."""
+
+    def __init__(self, feed: Feed, user_id: str, position: str) -> None:
+        self.users = 0
+        self._feed = feed
+        self._user_id = user_id
+        self._position = position
+        self._deliveries: set[Delivery] = set()
+        self._task = asyncio.create_task(self._follow(), name="hub")
+
+    async def catch_up(self, delivery: Delivery) -> None:
+        """Send what the socket has missed, then let it have what the hub reads."""
+        while await delivery.receiver.room():
+            page = await self._feed.read_when_reachable(
+                self._user_id, delivery.position, CATCH_UP_PAGE
+            )
+            for entry in page.entries:
+                goes_back = isinstance(entry, Resync)
+                if not delivery.pass_on(entry, encode(entry), goes_back=goes_back):
+                    return
+            delivery.position = page.position
+            # Nothing may be awaited between this comparison and joining.
+            if parse_position(delivery.position) >= parse_position(self._position):
+                self._deliveries.add(delivery)
+                return
+
+    def leave(self, delivery: Delivery) -> None:
+        """Send nothing more to this socket."""
+        self._deliveries.discard(delivery)
+
+    async def stop(self) -> None:
+        """Stop following."""
+        self._task.cancel()
+        await asyncio.gather(self._task, return_exceptions=True)
+
+    async def _follow(self) -> None:
+        try:
+            async with aclosing(self._feed.follow(self._user_id, self._position)) as entries:
+                async for entry in entries:
+                    self._fan_out(entry)
+        except Exception:  # noqa: BLE001 (logged; it concerns these clients alone)
+            _log.exception("hub_failed")
+            for delivery in self._deliveries:
+                delivery.receiver.give_up()
+
+    def _fan_out(self, entry: Entry) -> None:
+        goes_back = parse_position(entry.id) < parse_position(self._position)
+        self._position = entry.id
+        message = encode(entry)
+        for delivery in list(self._deliveries):
+            if not delivery.pass_on(entry, message, goes_back=goes_back):
+                self._deliveries.discard(delivery)
+
+
+class Fanout:
+    """The hubs of the users who are connected now, one each."""
+
+    def __init__(self, feed: Feed) -> None:
+        self._feed = feed
+        self._hubs: dict[str, Hub] = {}
+
+    @asynccontextmanager
+    async def attached(
+        self, user_id: str, receiver: Receiver, *, resume_at: str, end: str
+    ) -> AsyncIterator[None]:
+        """Deliver the user's entries after `resume_at` for as long as the context is open.
+
+        `end` is the position of the feed's newest entry, where a new hub starts.
+        """
+        hub = self._hubs.get(user_id)
+        if hub is None:
+            hub = self._hubs[user_id] = Hub(self._feed, user_id, end)
+        hub.users += 1
+        delivery = Delivery(receiver, resume_at)
+        try:
+            await hub.catch_up(delivery)
+            yield
+        finally:
+            hub.leave(delivery)
+            hub.users -= 1
+            if hub.users == 0:
+                del self._hubs[user_id]
+                await hub.stop()
+
+
+def encode(entry: Entry) -> str:
+    """The Socket.IO event that tells a client of the entry."""
+    if isinstance(entry, Resync):
+        return packets.event("resync", entry.as_wire())
+    return packets.event_of_json("job:update", entry.model_dump_json(by_alias=True))

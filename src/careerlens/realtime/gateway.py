@@ -1,0 +1,178 @@
+"""The gateway process: live updates over Socket.IO, and a relay that feeds them.
+
+What clients see (Socket.IO protocol 5; ours is the root namespace):
+
+| to us | payload | answered by |
+|---|---|---|
+| handshake `auth` | `{token?, userId?, lastEventId?}` | `connect_error` `{message, code}` |
+| `subscribe:job` | the id or `{jobId}` | `{ok, status, position}` or `{ok: false, error}` |
+| `unsubscribe:job` | the same | `{ok}` |
+| `auth:renew` | `{token}` | `{ok, expiresAt}` or `{ok: false, error}` |
+
+| from us | payload | means |
+|---|---|---|
+| `job:update` | an entry of the user's feed | its `id` is what `lastEventId` resumes from |
+| `job:status` | a job's whole status | follows `subscribe:job` |
+| `resync` | `{id, reason}` | entries are missing before `id`; ask for the jobs again |
+| `token:expiring` | `{expiresAt}` | the session ends in a minute |
+| `server:draining` | `{withinMs}` | this server is about to stop |
+| `error` | `{code, message}` | why the connection is being closed |
+"""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, Any
+
+import orjson
+
+from careerlens.auth.authenticator import Authenticator
+from careerlens.foundation.errors import ServiceUnavailableError
+from careerlens.foundation.logging import get_logger
+from careerlens.foundation.redis import connect, ping
+from careerlens.jobs.definitions import load_registry
+from careerlens.jobs.manager import JobManager
+from careerlens.realtime.connection import Connection, Limits
+from careerlens.realtime.endpoint import Endpoint, Receive, Scope, Send
+from careerlens.realtime.fanout import Fanout
+from careerlens.realtime.feed import Feed
+from careerlens.realtime.relay import Relay
+from careerlens.realtime.server import listen, make_server, serve_until_cancelled
+from careerlens.realtime.session import Services, Session
+from careerlens.wire.link import Link
+
+if TYPE_CHECKING:
+    from careerlens.foundation.embedded import RedisEndpoint
+    from careerlens.foundation.settings import Settings
+
+DRAIN_S = 1.0
+_READY_WITHIN_S = 2.0
+_log = get_logger("careerlens.realtime.gateway")
+
+
+class Gateway:
+    """The ASGI application: Socket.IO, and health for whoever watches the process."""
+
+    def __init__(
+        self,
+        services: Services,
+        *,
+        origins: tuple[str, ...],
+        redis_url: str,
+        limits: Limits | None = None,
+    ) -> None:
+        self._services = services
+        self._redis_url = redis_url
+        self._sessions: set[Session] = set()
+        self._endpoint = Endpoint(origins=origins, on_connection=self._start, limits=limits)
+
+    @property
+    def sessions(self) -> frozenset[Session]:
+        """The sessions that are open now."""
+        return frozenset(self._sessions)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        path = scope["path"]
+        if path == "/socket.io" or path.startswith("/socket.io/"):
+            await self._endpoint(scope, receive, send)
+        elif scope["type"] == "http":
+            status, answer = await self._health(path, str(scope["method"]))
+            await _send_json(send, status, answer)
+        else:
+            await receive()
+            await send({"type": "websocket.close", "code": 1008})
+
+    async def drain(self) -> None:
+        """Ask clients to go elsewhere, then close what is left. New ones are refused."""
+        self._endpoint.is_draining = True
+        sessions = self.sessions
+        for session in sessions:
+            session.announce("server:draining", {"withinMs": int(DRAIN_S * 1000)})
+        ends = [asyncio.ensure_future(session.ended()) for session in sessions]
+        if ends:
+            await asyncio.wait(ends, timeout=DRAIN_S)
+        for connection in list(self._endpoint.connections):
+            connection.close("draining")
+        await asyncio.gather(*ends)
+
+    def _start(self, connection: Connection) -> None:
+        session = Session(connection, self._services)
+        self._sessions.add(session)
+        session.on_ended(self._sessions.discard)
+
+    async def _health(self, path: str, method: str) -> tuple[int, dict[str, Any]]:
+        if path == "/health/live" and method in {"GET", "HEAD"}:
+            return 200, {"status": "ok"}
+        if path == "/health/ready" and method in {"GET", "HEAD"}:
+            return await self._readiness()
+        return 404, {
+            "type": "about:blank",
+            "title": "Not Found",
+            "status": 404,
+            "detail": "This server speaks Socket.IO below /socket.io/.",
+        }
+
+    async def _readiness(self) -> tuple[int, dict[str, Any]]:
+        if self._endpoint.is_draining:
+            return 503, {"status": "draining"}
+        client = connect(self._redis_url)
+        try:
+            await ping(client, timeout=_READY_WITHIN_S)
+        except ServiceUnavailableError as error:
+            _log.warning("not_ready", reason=error.problem)
+            return 503, {"status": "unavailable", "checks": {"redis": "unavailable"}}
+        finally:
+            await client.aclose()
+        return 200, {"status": "ok", "checks": {"redis": "ok"}}
+
+
+async def serve(settings: Settings, endpoint: RedisEndpoint) -> None:
+    """Serve Socket.IO on `SOCKET_PORT` and relay events, until cancelled; then drain.
+
+    Raises `ConfigurationError` when the port cannot be had or no safe way to know callers is set.
+    """
+    authenticator = Authenticator.from_settings(settings)
+    registry = load_registry(settings)
+    host = settings.listen_host(settings.socket_host)
+    listener = listen(host, settings.socket_port)
+    link = Link(endpoint.url, name="careerlens:gateway")
+    limits = Limits()
+    try:
+        async with Feed(endpoint.url) as feed:
+            services = Services(
+                authenticator=authenticator,
+                manager=JobManager(link, registry, prefix=settings.queue_prefix),
+                feed=feed,
+                fanout=Fanout(feed),
+            )
+            gateway = Gateway(
+                services,
+                origins=settings.allowed_origins(),
+                redis_url=endpoint.url,
+                limits=limits,
+            )
+            server = make_server(gateway, max_frame_bytes=limits.max_payload_bytes)
+            relay = Relay(endpoint.url, registry, prefix=settings.queue_prefix)
+            async with asyncio.TaskGroup() as tasks:
+                relaying = tasks.create_task(relay.run(), name="relay")
+                _log.info("listening", host=host, port=listener.getsockname()[1])
+                try:
+                    await serve_until_cancelled(server, listener, before_stop=gateway.drain)
+                finally:
+                    relaying.cancel()
+    finally:
+        listener.close()
+        await link.close()
+
+
+async def _send_json(send: Send, status: int, answer: dict[str, Any]) -> None:
+    body = orjson.dumps(answer)
+    kind = b"application/problem+json" if status == 404 else b"application/json"
+    headers = [
+        (b"content-type", kind),
+        (b"content-length", str(len(body)).encode()),
+        (b"cache-control", b"no-store"),
+        (b"x-content-type-options", b"nosniff"),
+    ]
+    await send({"type": "http.response.start", "status": status, "headers": headers})
+    await send({"type": "http.response.body", "body": body})

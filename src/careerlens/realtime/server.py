@@ -1,0 +1,99 @@
+"""uvicorn as the gateway needs it: no compression, small frames, and a way to cut a connection."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import uvicorn
+from uvicorn.protocols.websockets.wsproto_impl import WSProtocol
+
+from careerlens.foundation.errors import ConfigurationError
+from careerlens.realtime.endpoint import ABORT
+
+_BACKLOG = 2_048
+_GRACE_S = 3
+
+
+class AbortableWebsocket(WSProtocol):
+    """A websocket whose transport the application can abort, for peers that read nothing."""
+
+    async def run_asgi(self) -> None:
+        """Run the application with the extension in its scope."""
+        extensions: dict[str, Any] = self.scope.setdefault("extensions", {})
+        extensions[ABORT] = self.transport.abort
+        await super().run_asgi()
+
+
+class Server(uvicorn.Server):
+    """A server that leaves signals to whoever runs it; stop it by `stop()`."""
+
+    @contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        """Signals are the command's business."""
+        yield
+
+    def stop(self) -> None:
+        """Take no more connections, close those that are open, then return from `serve`."""
+        self.should_exit = True
+
+
+def make_server(app: Any, *, max_frame_bytes: int) -> Server:
+    """A server for an ASGI application with websockets."""
+    return Server(
+        uvicorn.Config(
+            app,
+            ws=AbortableWebsocket,
+            ws_max_size=max_frame_bytes,
+            ws_per_message_deflate=False,
+            ws_ping_interval=None,
+            interface="asgi3",
+            lifespan="off",
+            access_log=False,
+            log_config=None,
+            server_header=False,
+            proxy_headers=False,
+            timeout_graceful_shutdown=_GRACE_S,
+        )
+    )
+
+
+def listen(host: str, port: int) -> socket.socket:
+    """A listening socket. Raises `ConfigurationError` when the address cannot be had."""
+    try:
+        family, _, _, _, address = socket.getaddrinfo(
+            host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
+        )[0]
+        listener = socket.socket(family, socket.SOCK_STREAM)
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            listener.bind(address)
+        except OSError:
+            listener.close()
+            raise
+    except OSError as error:
+        raise ConfigurationError(
+            "SOCKET_PORT",
+            f"port {port} of {host} cannot be used ({error.strerror}).",
+            "Stop what listens there, or choose another port.",
+        ) from error
+    listener.listen(_BACKLOG)
+    listener.setblocking(False)
+    return listener
+
+
+async def serve_until_cancelled(
+    server: Server, listener: socket.socket, *, before_stop: Callable[[], Awaitable[None]]
+) -> None:
+    """Serve; when cancelled, await `before_stop`, close what is open, then leave."""
+    serving = asyncio.create_task(server.serve(sockets=[listener]), name="uvicorn")
+    try:
+        await asyncio.shield(serving)
+    finally:
+        if not serving.done():
+            await before_stop()
+        server.stop()
+        await serving

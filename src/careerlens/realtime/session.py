@@ -1,0 +1,302 @@
+"""One client of the gateway, from introduction to farewell: the Socket.IO layer.
+
+    waiting ──CONNECT──▶ introducing ──▶ serving ──▶ ended
+       └──────10 s──────────┴──refused──────────────────▲
+
+What a client may say is listed in `_EVENTS`; anything else reaches no handler. What it hears is
+its own user's feed, and answers to what it asked.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from redis.exceptions import RedisError
+
+from careerlens.auth.authenticator import Authenticator
+from careerlens.auth.caller import Caller
+from careerlens.foundation.errors import (
+    AuthenticationError,
+    JobNotFoundError,
+    ServiceUnavailableError,
+)
+from careerlens.foundation.logging import get_logger
+from careerlens.jobs.manager import JobManager
+from careerlens.realtime import packets
+from careerlens.realtime.connection import Connection
+from careerlens.realtime.entries import MalformedPositionError, Resync, parse_position
+from careerlens.realtime.fanout import Fanout, encode
+from careerlens.realtime.feed import Feed
+from careerlens.realtime.packets import MalformedPacketError, Packet, PacketType
+
+EXPIRY_WARNING_S = 60.0
+# Timers follow the loop's clock, expiry the wall's: look again at least this often.
+_LONGEST_NAP_S = 30.0
+_MAX_TEXT = 16_384
+_log = get_logger("careerlens.realtime.session")
+
+Answer = dict[str, Any]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Services:
+    """What sessions are built on."""
+
+    authenticator: Authenticator
+    manager: JobManager
+    feed: Feed
+    fanout: Fanout
+
+
+class Session:
+    """Speaks with the client behind `connection`. Create one for each connection."""
+
+    def __init__(self, connection: Connection, services: Services) -> None:
+        self._connection = connection
+        self._services = services
+        self._caller: Caller | None = None
+        self._was_introduced = False
+        self._has_warned = False
+        self._delivering: asyncio.Task[None] | None = None
+        self._forget: Callable[[Session], None] | None = None
+        self._loop = asyncio.get_running_loop()
+        self._timer = self._loop.call_later(
+            connection.limits.introduction_s,
+            lambda: connection.close("introduction_timeout", at_once=True),
+        )
+        connection.on_message = self._on_message
+        connection.on_closed = self._on_closed
+
+    @property
+    def user_id(self) -> str | None:
+        """Whose session it is, once that is proved."""
+        return self._caller.user_id if self._caller else None
+
+    def announce(self, name: str, payload: Any) -> None:
+        """Send an event that is no entry of the feed."""
+        self._send(packets.event(name, payload))
+
+    def end(self, code: str, message: str) -> None:
+        """Tell the client why, and close. It may come back and resume."""
+        self._connection.close(code, packets.event("error", {"code": code, "message": message}))
+
+    def on_ended(self, forget: Callable[[Session], None]) -> None:
+        """Call `forget` with this session once its connection is closed."""
+        self._forget = forget
+
+    async def ended(self) -> None:
+        """Return when the connection is closed and nothing runs for it any more."""
+        await self._connection.wait_closed()
+        if self._delivering is not None:
+            await asyncio.gather(self._delivering, return_exceptions=True)
+
+    # What the fan-out needs
+
+    def send_entry(self, message: str) -> bool:
+        """Queue an entry of the feed; a client too slow to take it is sent away."""
+        return self._send(message)
+
+    async def room(self) -> bool:
+        """Wait until the client has read some of what is queued."""
+        return await self._connection.room()
+
+    def give_up(self) -> None:
+        """Let the client come back and resume."""
+        self._connection.close("internal_error")
+
+    # From the client
+
+    async def _on_message(self, text: str) -> None:
+        try:
+            packet = packets.decode(text)
+        except MalformedPacketError as error:
+            self._protocol_error(str(error))
+            return
+        if packet.type is PacketType.CONNECT:
+            await self._connect(packet)
+        elif self._caller is None:
+            self._protocol_error("spoke before introducing itself")
+        elif packet.type is PacketType.EVENT:
+            await self._event(packet)
+        elif packet.type is PacketType.DISCONNECT:
+            self._connection.close("client_left", at_once=True)
+
+    def _protocol_error(self, problem: str) -> None:
+        _log.info("protocol_error", problem=problem, user=self.user_id)
+        self._connection.close("protocol_error", at_once=True)
+
+    async def _connect(self, packet: Packet) -> None:
+        if packet.namespace != "/":
+            refusal = packets.refused(
+                "unknown_namespace", "Invalid namespace", namespace=packet.namespace[:100]
+            )
+            self._connection.send(refusal)
+            return
+        if self._was_introduced:
+            # A connection belongs to the first user who proved themselves on it.
+            self._protocol_error("introduced itself twice")
+            return
+        self._was_introduced = True
+        auth = packet.data if isinstance(packet.data, dict) else {}
+        try:
+            caller = await self._authenticate(auth)
+            end = await self._services.feed.position(caller.user_id)
+        except AuthenticationError as error:
+            self._refuse("unauthorized", str(error))
+        except (ServiceUnavailableError, RedisError, OSError) as error:
+            _log.warning("introduction_failed", reason=str(error))
+            self._refuse("unavailable", "We cannot let you in right now. Try again shortly.")
+        else:
+            self._welcome(caller, auth.get("lastEventId"), end)
+
+    async def _authenticate(self, auth: Mapping[str, Any]) -> Caller:
+        peer = self._connection.peer
+        return await self._services.authenticator.authenticate(
+            _text(auth.get("token")), _text(auth.get("userId")), peer=peer.address, host=peer.host
+        )
+
+    def _refuse(self, code: str, message: str) -> None:
+        self._connection.close(code, packets.refused(code, message))
+
+    def _welcome(self, caller: Caller, last_event_id: object, end: str) -> None:
+        if self._connection.closed_because is not None:
+            return
+        self._caller = caller
+        self._send(packets.connected(self._connection.sid))
+        resume_at = end
+        if last_event_id is not None:
+            try:
+                parse_position(last_event_id)
+                resume_at = str(last_event_id)
+            except MalformedPositionError:
+                self._send(encode(Resync(id=end, reason="position_malformed")))
+        self._watch_expiry()
+        self._delivering = self._loop.create_task(self._deliver(caller, resume_at, end))
+
+    async def _deliver(self, caller: Caller, resume_at: str, end: str) -> None:
+        try:
+            async with self._services.fanout.attached(
+                caller.user_id, self, resume_at=resume_at, end=end
+            ):
+                await self._connection.wait_closed()
+        except Exception:  # noqa: BLE001 (logged; it concerns these clients alone)
+            _log.exception("delivery_failed", user=caller.user_id)
+            self.give_up()
+
+    async def _event(self, packet: Packet) -> None:
+        said = packet.data
+        if not isinstance(said, list) or not said or not isinstance(said[0], str):
+            self._protocol_error("sent an event without a name")
+            return
+        handler = _EVENTS.get(said[0]) if packet.namespace == "/" else None
+        if handler is None:
+            return
+        answer = await handler(self, said[1] if len(said) > 1 else None)
+        if packet.ack is not None:
+            self._send(packets.acknowledgement(packet.ack, answer))
+
+    async def _subscribe(self, argument: object) -> Answer:
+        job_id = _job_id_in(argument)
+        assert self._caller is not None, "events are taken after the introduction"
+        user_id = self._caller.user_id
+        try:
+            if job_id is None:
+                return _NOT_FOUND
+            # The place first: what happens after it is told by the feed, so nothing falls between.
+            position = await self._services.feed.position(user_id)
+            status = await self._services.manager.get_job_status(job_id, user_id)
+        except JobNotFoundError:
+            return _NOT_FOUND
+        except (ServiceUnavailableError, RedisError, OSError) as error:
+            _log.warning("subscription_failed", reason=str(error))
+            return _error("unavailable", "The job cannot be read right now. Try again shortly.")
+        snapshot = status.model_dump(mode="json", by_alias=True)
+        self.announce("job:status", snapshot)
+        return {"ok": True, "status": snapshot, "position": position}
+
+    async def _unsubscribe(self, argument: object) -> Answer:
+        return {"ok": True}
+
+    async def _renew(self, argument: object) -> Answer:
+        assert self._caller is not None, "events are taken after the introduction"
+        token = _text(argument.get("token")) if isinstance(argument, dict) else None
+        try:
+            caller = await self._authenticate({"token": token})
+        except AuthenticationError as error:
+            return _error("unauthorized", str(error))
+        except (ServiceUnavailableError, OSError) as error:
+            _log.warning("renewal_failed", reason=str(error))
+            return _error(
+                "unavailable", "The token cannot be checked right now. Try again shortly."
+            )
+        if caller.user_id != self._caller.user_id:
+            return _error("unauthorized", "The token belongs to another user.")
+        self._caller = caller
+        self._has_warned = False
+        self._watch_expiry()
+        return {"ok": True, "expiresAt": _milliseconds(caller.expires_at)}
+
+    # Time
+
+    def _watch_expiry(self) -> None:
+        self._timer.cancel()
+        if self._caller is None or self._caller.expires_at is None:
+            return
+        left = self._caller.expires_at - time.time()
+        if left <= 0:
+            self.end("token_expired", "Your session has expired. Sign in again.")
+            return
+        if left <= EXPIRY_WARNING_S and not self._has_warned:
+            self._has_warned = True
+            expires_at = _milliseconds(self._caller.expires_at)
+            self.announce("token:expiring", {"expiresAt": expires_at})
+        until_warning = left - EXPIRY_WARNING_S
+        nap = min(until_warning if until_warning > 0 else left, _LONGEST_NAP_S)
+        self._timer = self._loop.call_later(nap, self._watch_expiry)
+
+    # Towards the client
+
+    def _send(self, message: str) -> bool:
+        if self._connection.send(message):
+            return True
+        # What is queued cannot be delivered in order any more; the feed keeps it.
+        farewell = {"code": "slow_consumer", "message": "You read too slowly; resume when ready."}
+        self._connection.close("slow_consumer", packets.event("error", farewell), at_once=True)
+        return False
+
+    def _on_closed(self, reason: str) -> None:
+        self._timer.cancel()
+        if self._forget is not None:
+            self._forget(self)
+        if reason not in _ORDINARY_ENDS:
+            _log.info("connection_closed", reason=reason, user=self.user_id)
+
+
+def _text(value: object) -> str | None:
+    return value if isinstance(value, str) and len(value) <= _MAX_TEXT else None
+
+
+def _job_id_in(argument: object) -> str | None:
+    """The id in `"id"` or `{"jobId": "id"}`."""
+    return _text(argument.get("jobId")) if isinstance(argument, dict) else _text(argument)
+
+
+def _error(code: str, message: str) -> Answer:
+    return {"ok": False, "error": {"code": code, "message": message}}
+
+
+def _milliseconds(seconds: float | None) -> int | None:
+    return int(seconds * 1000) if seconds is not None else None
+
+
+_NOT_FOUND = _error("not_found", "There is no such job.")
+_ORDINARY_ENDS = frozenset({"client_left", "client_closed", "transport_closed", "draining"})
+_EVENTS: dict[str, Callable[[Session, object], Awaitable[Answer]]] = {
+    "subscribe:job": Session._subscribe,
+    "unsubscribe:job": Session._unsubscribe,
+    "auth:renew": Session._renew,
+}
