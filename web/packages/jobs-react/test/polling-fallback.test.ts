@@ -57,11 +57,23 @@ it('polls while the socket is down, stops when it is back, and tells nothing twi
   backend.progress(jobId, 70);
   await eventually(() => expect(page.heard.at(-1)).toBe('progress 70'));
   const lists = backend.requestsTo('GET', LIST).length;
+  await othersHavePolled(4);
+  expect(backend.requestsTo('GET', LIST).length).toBe(lists);
   backend.complete(jobId, 'report');
   await eventually(() => expect(page.heard.at(-1)).toBe('complete "report"'));
   expect(page.heard).toEqual(['progress 20', 'progress 50', 'progress 70', 'complete "report"']);
-  expect(backend.requestsTo('GET', LIST).length).toBe(lists);
 });
+
+/** Time enough for anybody who still polls: another page, without a gateway, has done so `times`. */
+async function othersHavePolled(times: number): Promise<void> {
+  const other = await startBackend();
+  await other.stopGateway();
+  const page = openPage(other);
+  await page.client.createJob({ type: 'resume-optimization' });
+  await eventually(() => expect(page.client.getSnapshot().status).toBe('polling'));
+  const polls = other.requestsTo('GET', LIST).length;
+  await eventually(() => expect(other.requestsTo('GET', LIST).length).toBeGreaterThanOrEqual(polls + times));
+}
 
 it('a short cut causes neither polling nor a wave of requests: the feed is resumed', async () => {
   const backend = await startBackend();
@@ -82,6 +94,24 @@ it('a short cut causes neither polling nor a wave of requests: the feed is resum
   expect(page.heard).toEqual(['progress 10', 'progress 20', 'progress 30', 'progress 40']);
   expect(backend.handshakes.at(-1)?.lastEventId).toMatch(/^1700000000000-\d+$/);
   expect(backend.requests.length).toBe(requests);
+});
+
+it('a short cut in which the feed was trimmed is made up for by asking', async () => {
+  const backend = await startBackend();
+  timings.downGrace = 5_000;
+  const page = openPage(backend);
+  const jobId = await page.client.createJob({ type: 'resume-optimization' });
+  await eventually(() => expect(page.client.getSnapshot().status).toBe('live'));
+  backend.progress(jobId, 10);
+  await eventually(() => expect(page.heard).toEqual(['progress 10']));
+  backend.cutSockets();
+  backend.complete(jobId, 'report');
+  const unseen = backend.create(backend.user);
+  backend.trimFeed();
+  await eventually(() => expect(page.heard).toEqual(['progress 10', 'complete "report"']));
+  await eventually(() => expect(page.job(unseen)?.status).toBe('queued'));
+  backend.progress(unseen, 5);
+  await eventually(() => expect(page.heard.at(-1)).toBe('progress 5'));
 });
 
 it('an end found by polling is not announced again by the feed', async () => {
