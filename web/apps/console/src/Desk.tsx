@@ -13,6 +13,7 @@ import { Frame } from './shell/Frame';
 import type { Identity } from './shell/identity';
 import { HOME_LINK, jobLink, useRoute } from './shell/routing';
 import type { ServerConfig } from './shell/server';
+import { useArrival } from './shell/useArrival';
 import { useOnline } from './shell/useOnline';
 
 const JOB_TYPE = 'resume-optimization';
@@ -135,12 +136,10 @@ export function Desk({ identity, config, onSignOut }: Props) {
 }
 
 function HomeTitle() {
-  useEffect(() => {
-    document.title = 'CareerLens';
-  }, []);
+  const heading = useArrival('');
   return (
     <div className="home__title">
-      <h1 tabIndex={-1}>Read your résumé the way a screener does</h1>
+      <h1 ref={heading} tabIndex={-1}>Read your résumé the way a screener does</h1>
       <p>Name the role. You get a score, and for every finding the very line it is about.</p>
     </div>
   );

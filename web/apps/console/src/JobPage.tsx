@@ -1,5 +1,5 @@
 import { JobsApiError, type ConnectionStatus, type Job } from '@careerlens/jobs-react';
-import { useEffect, useRef, useState, useSyncExternalStore } from 'react';
+import { useEffect, useState, useSyncExternalStore } from 'react';
 
 import type { Draft } from './compose/draft';
 import { aboutJob } from './library/about';
@@ -15,6 +15,7 @@ import { Refusal } from './shell/Refusal';
 import { HOME_LINK } from './shell/routing';
 import { StatusTag } from './shell/StatusTag';
 import { describeAge, describeMoment, useNow } from './shell/time';
+import { useArrival } from './shell/useArrival';
 import { useJob } from './useJob';
 
 interface Props {
@@ -67,16 +68,10 @@ function BackLink() {
 }
 
 function JobHead({ job, userId }: { job: Job; userId: string }) {
-  const heading = useRef<HTMLHeadingElement>(null);
   const now = useNow(30_000);
   const about = aboutJob(userId, job.jobId);
   const { title, detail } = headline(job, about);
-  useEffect(() => {
-    document.title = `${title} – CareerLens`;
-  }, [title]);
-  useEffect(() => {
-    heading.current?.focus({ preventScroll: true });
-  }, []);
+  const heading = useArrival(title);
   return (
     <header className="job__head">
       <h1 ref={heading} tabIndex={-1}>
