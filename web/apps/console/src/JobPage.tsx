@@ -115,7 +115,7 @@ function JobBody(props: Props & { readonly job: Job }) {
     return report === null ? (
       <RawResult result={job.result} />
     ) : (
-      <ReportView jobId={jobId} report={report} raw={job.result} section={props.section} />
+      <ReportView job={job} report={report} section={props.section} />
     );
   }
   const words = status === 'cancelled' ? 'Run it again' : 'Try again';

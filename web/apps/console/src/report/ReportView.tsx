@@ -1,10 +1,12 @@
+import type { Job } from '@careerlens/jobs-react';
 import { useEffect, useRef, type ReactNode } from 'react';
 
 import { jobLink } from '../shell/routing';
+import { describeDuration, describeMoment } from '../shell/time';
 import { SectionNotes, SkillGaps, Strengths } from './Details';
 import { Findings } from './Findings';
 import { KeywordTable } from './KeywordTable';
-import type { Report } from './model';
+import type { Fact, Report } from './model';
 import { QuickWins } from './QuickWins';
 import { Summary } from './Summary';
 import { Tools } from './Tools';
@@ -74,16 +76,16 @@ function sectionsOf(jobId: string, report: Report): readonly Section[] {
 }
 
 interface Props {
-  readonly jobId: string;
+  /** The job that made the report. */
+  readonly job: Job;
   readonly report: Report;
-  /** The result as it came, for the download. */
-  readonly raw: unknown;
   /** The section the address names. */
   readonly section: string | null;
 }
 
 /** The finished report. */
-export function ReportView({ jobId, report, raw, section }: Props) {
+export function ReportView({ job, report, section }: Props) {
+  const { jobId } = job;
   const sections = sectionsOf(jobId, report);
   return (
     <article className="report" aria-label="Report">
@@ -101,7 +103,7 @@ export function ReportView({ jobId, report, raw, section }: Props) {
               </li>
             ))}
           </ul>
-          <Tools jobId={jobId} report={report} raw={raw} />
+          <Tools jobId={jobId} report={report} raw={job.result} />
         </nav>
         <div className="report__body">
           {sections.map(({ name, title, body }) => (
@@ -109,7 +111,7 @@ export function ReportView({ jobId, report, raw, section }: Props) {
               {body}
             </ReportSection>
           ))}
-          <Provenance report={report} />
+          <Provenance facts={[...report.provenance, ...timesOf(job)]} />
         </div>
       </div>
     </article>
@@ -133,14 +135,20 @@ function ReportSection(props: { name: string; title: string; current: boolean; c
   );
 }
 
+function timesOf({ startedAt, completedAt }: Job): readonly Fact[] {
+  if (completedAt === null) return [];
+  const took = startedAt === null ? '' : `, in ${describeDuration(completedAt.getTime() - startedAt.getTime())}`;
+  return [{ label: 'Made', value: `${describeMoment(completedAt)}${took}` }];
+}
+
 /** Who made the report, and from what. */
-function Provenance({ report }: { report: Report }) {
-  if (report.provenance.length === 0) return null;
+function Provenance({ facts }: { facts: readonly Fact[] }) {
+  if (facts.length === 0) return null;
   return (
     <footer className="provenance">
       <h2 className="provenance__title">How this report was made</h2>
       <dl>
-        {report.provenance.map(({ label, value }) => (
+        {facts.map(({ label, value }) => (
           <div key={label}>
             <dt>{label}</dt>
             <dd>{value}</dd>
