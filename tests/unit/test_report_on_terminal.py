@@ -1,0 +1,133 @@
+"""The report as it is read on a terminal: complete, tolerant of surprises, and never obeyed."""
+
+from __future__ import annotations
+
+import io
+from typing import Any
+
+import pytest
+from rich.console import Console
+
+from careerlens.cli.progress import progress_view
+from careerlens.cli.report import print_result
+from careerlens.cli.text import in_words, plain
+
+REPORT: dict[str, Any] = {
+    "atsScore": 72,
+    "overallQuality": "good",
+    "keywordAnalysis": {"found": ["React", "Docker"], "missing": ["Kubernetes"], "coverage": 0.66},
+    "actionVerbAnalysis": {"strong": ["Led"], "weak": ["Helped"]},
+    "improvementAreas": [
+        {
+            "priority": "low",
+            "category": "style",
+            "issue": "A weak verb",
+            "recommendation": "Say what you did.",
+            "evidence": ["Helped with the move"],
+        },
+        {
+            "priority": "high",
+            "category": "impact",
+            "issue": "No figures in your newest job",
+            "recommendation": "Say how many.",
+            "evidence": "Responsible for pages",
+        },
+    ],
+    "strengths": ["Clear sections"],
+    "skillGapInsights": [{"skill": "Kubernetes", "demand": 0.4}],
+    "sectionFeedback": {"summary": "Short and clear"},
+    "quickWins": ["Add Kubernetes"],
+    "engine": {"name": "rules", "version": "1"},
+}
+
+
+def shown(result: Any, job_type: str = "resume-optimization") -> str:
+    """The printed result, as plain text."""
+    stream = io.StringIO()
+    print_result(Console(file=stream, width=100), job_type, result)
+    return stream.getvalue()
+
+
+@pytest.mark.parametrize(
+    "part",
+    [
+        "72 / 100", "good", "React", "Kubernetes", "Led", "Helped", "A weak verb",
+        "Say what you did.", "Helped with the move", "No figures in your newest job",
+        "Responsible for pages", "Clear sections", "Short and clear", "Add Kubernetes", "rules",
+        "0.66",
+    ],
+)  # fmt: skip
+def test_everything_that_was_found_is_shown(part: str) -> None:
+    assert part in shown(REPORT)
+
+
+def test_what_matters_most_comes_first() -> None:
+    text = shown(REPORT)
+    assert text.index("No figures in your newest job") < text.index("A weak verb")
+    assert text.index("What to improve") < text.index("Strengths")
+
+
+@pytest.mark.parametrize("key", [key for key in REPORT if key != "atsScore"])
+@pytest.mark.parametrize(
+    "surprise", [None, "text", 7, [], {}, [1, 2], [{"a": 1}], {"a": {"b": ["c"]}}, True]
+)
+def test_a_part_of_another_shape_is_outlined_rather_than_refused(key: str, surprise: Any) -> None:
+    assert "72 / 100" in shown({**REPORT, key: surprise})
+
+
+def test_a_part_that_is_new_is_shown_too() -> None:
+    text = shown({**REPORT, "readingLevel": {"grade": 9}})
+    assert "Reading level" in text
+    assert "9" in text
+
+
+def test_the_result_of_any_other_job_is_an_outline() -> None:
+    text = shown({"letterText": "Dear all", "parts": [{"name": "intro"}]}, "cover-letter")
+    assert "Cover letter" in text
+    assert "Letter text" in text
+    assert "Dear all" in text
+    assert "intro" in text
+
+
+def test_text_from_a_resume_cannot_steer_the_terminal() -> None:
+    """Escape codes, markup and invisible characters are shown or dropped, never obeyed."""
+    hostile = "\x1b[2J\x1b]0;owned\x07[bold red]x[/]\u202egnp\u200b\x9b31m"
+    text = shown({**REPORT, "strengths": [hostile], "quickWins": [{"title": hostile}]})
+    assert not set("\x1b\x07\x9b\u202e\u200b") & set(text)
+    assert "[bold red]x[/]" in text
+
+
+def test_progress_off_a_terminal_is_one_line_for_each_step() -> None:
+    stream = io.StringIO()
+    with progress_view(Console(file=stream, width=100), "cv.pdf for Nurse") as view:
+        view.show({"status": "queued"})
+        step = {"status": "processing", "progress": {"percent": 40, "message": "Comparing"}}
+        view.show(step)
+        view.show(step)
+        view.show({"status": "completed"})
+    said = [line.strip() for line in stream.getvalue().splitlines()]
+    assert said == [
+        "cv.pdf for Nurse",
+        "0 %  Waiting in the queue",
+        "40 %  Comparing",
+        "100 %  Done",
+    ]
+
+
+def test_progress_on_a_terminal_keeps_the_steps_that_are_over() -> None:
+    stream = io.StringIO()
+    console = Console(file=stream, width=100, force_terminal=True)
+    with progress_view(console, "cv.pdf for Nurse") as view:
+        view.show({"status": "processing", "progress": {"percent": 10, "message": "Reading"}})
+        view.show({"status": "processing", "progress": {"percent": 60, "message": "Comparing"}})
+        view.show({"status": "failed", "error": "The file is encrypted."})
+    text = stream.getvalue()
+    assert "Reading" in text
+    assert "Comparing" in text
+    assert "The file is encrypted." in text
+
+
+def test_keys_read_as_words() -> None:
+    assert in_words("quickWins") == "Quick wins"
+    assert in_words("skill_gaps") == "Skill gaps"
+    assert plain("a\tb\nc") == "a\tb\nc"
