@@ -1,0 +1,207 @@
+"""Request bodies, read with a bound on size, time and shape before anything believes them."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import AsyncGenerator
+from dataclasses import dataclass
+from typing import Any
+
+import orjson
+from starlette.datastructures import Headers, UploadFile
+from starlette.formparsers import MultiPartException, MultiPartParser
+from starlette.requests import ClientDisconnect, Request
+
+from careerlens.api.problems import ProblemError
+from careerlens.foundation.errors import FieldProblem, InvalidInputError
+
+MIB = 1024 * 1024
+MAX_JSON_BYTES = MIB
+MAX_FILE_BYTES = 5 * MIB
+MAX_MULTIPART_BYTES = 6 * MIB
+MAX_FIELDS = 100
+MAX_DEPTH = 32
+BODY_TIMEOUT_S = 30.0
+FILE_FIELD = "resume"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class UploadedFile:
+    """A file as the client sent it; neither its name nor its claimed type is believed."""
+
+    name: str
+    content: bytes
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class JobForm:
+    """The fields of a request to create a job, and the file that came along."""
+
+    fields: dict[str, Any]
+    file: UploadedFile | None = None
+
+
+async def read_job_form(request: Request) -> JobForm:
+    """The body of a request to create a job: a JSON object, or multipart form data.
+
+    Raises `ProblemError` or `InvalidInputError` for anything else. A body over its limit is
+    refused when the limit is reached, whether its length was announced or not.
+    """
+    encoding = request.headers.get("content-encoding", "identity").strip().lower()
+    if encoding != "identity":
+        raise ProblemError(
+            "unsupported-media-type", "Compressed bodies are not accepted. Send it as it is."
+        )
+    media_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    match media_type:
+        case "application/json":
+            return JobForm(fields=parse_object(await _read(request, MAX_JSON_BYTES)))
+        case "multipart/form-data":
+            return await _read_multipart(request)
+        case _:
+            raise ProblemError(
+                "unsupported-media-type",
+                "Send `Content-Type: application/json`, or `multipart/form-data` with a file.",
+            )
+
+
+def parse_object(body: bytes) -> dict[str, Any]:
+    """A JSON object, strictly: UTF-8, each name once, no NaN, no lone surrogate, no NUL.
+
+    Raises `ProblemError` (malformed) or `InvalidInputError` (a NUL, or too many fields).
+    """
+    try:
+        value = orjson.loads(body)
+        if isinstance(value, dict):
+            json.loads(body, object_pairs_hook=_refuse_duplicates)
+    except (ValueError, RecursionError) as error:
+        reason = str(error) if isinstance(error, ValueError) else "it is nested too deeply"
+        raise ProblemError("malformed-body", f"The body is not valid JSON: {reason}.") from None
+    if not isinstance(value, dict):
+        raise ProblemError("malformed-body", "The body must be one JSON object.")
+    _require_few(len(value))
+    if b"\\u0000" in body:
+        _refuse_nul(value, ())
+    return value
+
+
+def _refuse_duplicates(pairs: list[tuple[str, Any]]) -> None:
+    if len({name for name, _ in pairs}) != len(pairs):
+        raise ValueError("a name stands twice in one object")
+
+
+def _refuse_nul(value: Any, path: tuple[str, ...]) -> None:
+    if len(path) > MAX_DEPTH:
+        raise ProblemError("malformed-body", "The body is nested too deeply.")
+    if isinstance(value, str):
+        if "\0" in value:
+            raise InvalidInputError([_nul_problem(".".join(path))])
+    elif isinstance(value, dict):
+        for name, part in value.items():
+            _refuse_nul(name, (*path, name.replace("\0", "")[:80]))
+            _refuse_nul(part, (*path, name[:80]))
+    elif isinstance(value, list):
+        for index, part in enumerate(value):
+            _refuse_nul(part, (*path, str(index)))
+
+
+def _nul_problem(field: str) -> FieldProblem:
+    return FieldProblem(
+        field=field, message="holds a NUL character; remove it", code="forbidden_character"
+    )
+
+
+def _require_few(count: int) -> None:
+    if count > MAX_FIELDS:
+        problem = FieldProblem(
+            field="body", message=f"has more than {MAX_FIELDS} fields", code="too_many_fields"
+        )
+        raise InvalidInputError([problem])
+
+
+async def _read_multipart(request: Request) -> JobForm:
+    parser = _MemoryParser(
+        Headers(raw=request.headers.raw),
+        _bounded(request, MAX_MULTIPART_BYTES),
+        max_files=1,
+        max_fields=MAX_FIELDS,
+        max_part_size=MAX_JSON_BYTES,
+    )
+    try:
+        async with asyncio.timeout(BODY_TIMEOUT_S):
+            form = await parser.parse()
+    except TimeoutError:
+        raise ProblemError("request-timeout") from None
+    except (MultiPartException, UnicodeDecodeError) as error:
+        detail = getattr(error, "message", "its text is not UTF-8")
+        raise ProblemError("malformed-body", f"The form data is malformed: {detail}") from None
+    fields: dict[str, Any] = {}
+    file: UploadedFile | None = None
+    for name, value in form.multi_items():
+        if isinstance(value, UploadFile):
+            file = await _take_file(name, value) or file
+        else:
+            _take_text(fields, name, value)
+    return JobForm(fields=fields, file=file)
+
+
+class _MemoryParser(MultiPartParser):
+    """Keeps the file in memory: it is bounded, and nothing of a user's reaches the disk."""
+
+    spool_max_size = MAX_MULTIPART_BYTES + 1
+
+
+async def _take_file(name: str, value: UploadFile) -> UploadedFile | None:
+    content = await value.read()
+    await value.close()
+    if name != FILE_FIELD:
+        problem = FieldProblem(
+            field=name[:80],
+            message=f"unknown file; send the file as {FILE_FIELD}",
+            code="unknown_field",
+        )
+        raise InvalidInputError([problem])
+    if not value.filename and not content:
+        return None
+    if len(content) > MAX_FILE_BYTES:
+        raise _too_large(MAX_FILE_BYTES, "file")
+    return UploadedFile(name=value.filename or "", content=content)
+
+
+def _take_text(fields: dict[str, Any], name: str, value: str) -> None:
+    if name in fields:
+        problem = FieldProblem(field=name[:80], message="stands twice", code="duplicate_field")
+        raise InvalidInputError([problem])
+    if "\0" in value or "\0" in name:
+        raise InvalidInputError([_nul_problem(name.replace("\0", "")[:80])])
+    fields[name] = value
+
+
+async def _read(request: Request, limit: int) -> bytes:
+    try:
+        async with asyncio.timeout(BODY_TIMEOUT_S):
+            return b"".join([chunk async for chunk in _bounded(request, limit)])
+    except TimeoutError:
+        raise ProblemError("request-timeout") from None
+
+
+async def _bounded(request: Request, limit: int) -> AsyncGenerator[bytes]:
+    announced = request.headers.get("content-length", "")
+    if announced.isdecimal() and int(announced[:20]) > limit:
+        raise _too_large(limit, "body")
+    received = 0
+    try:
+        async for chunk in request.stream():
+            received += len(chunk)
+            if received > limit:
+                raise _too_large(limit, "body")
+            yield chunk
+    except ClientDisconnect:
+        raise ProblemError("malformed-body", "The body ended early.") from None
+
+
+def _too_large(limit: int, what: str) -> ProblemError:
+    return ProblemError(
+        "body-too-large", f"The {what} is larger than {limit // MIB} MiB ({limit} bytes)."
+    )

@@ -1,0 +1,170 @@
+"""What surrounds every request: an id, safe headers, the rules about web origins, one log line."""
+
+from __future__ import annotations
+
+import re
+import secrets
+import time
+from collections.abc import Sequence
+from urllib.parse import urlsplit
+
+import structlog
+from starlette.datastructures import Headers, MutableHeaders
+from starlette.responses import Response
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from careerlens.api.problems import ProblemError, problem_response
+from careerlens.foundation.logging import get_logger
+
+REQUEST_ID_HEADER = "X-Request-Id"
+_REQUEST_ID = re.compile(r"[A-Za-z0-9_-]{8,64}\Z")
+_SAFE_HEADERS = {
+    "X-Content-Type-Options": "nosniff",
+    "X-Frame-Options": "DENY",
+    "Referrer-Policy": "no-referrer",
+    "Cross-Origin-Resource-Policy": "same-origin",
+    "Cross-Origin-Opener-Policy": "same-origin",
+    "Permissions-Policy": "camera=(), geolocation=(), microphone=()",
+}
+_NOTHING = "default-src 'none'; frame-ancestors 'none'"
+_CORS_METHODS = "GET, POST"
+_CORS_HEADERS = (
+    "Authorization, Content-Type, X-User-Id, Idempotency-Key, Last-Event-ID, X-Request-Id"
+)
+_CORS_EXPOSED = "ETag, Location, Retry-After, X-Request-Id"
+_CORS_SECONDS = "600"
+
+_log = get_logger("careerlens.api")
+
+
+class RequestFrame:
+    """Gives each request an id, each answer safe headers, and the log one line about both.
+
+    An exception that nobody else has answered ends here: as a 500 that carries the id and
+    nothing else.
+    """
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        request_id = _request_id(Headers(scope=scope).get(REQUEST_ID_HEADER))
+        scope.setdefault("state", {})["request_id"] = request_id
+        started = time.perf_counter()
+        status = 0
+
+        async def send_framed(message: Message) -> None:
+            nonlocal status
+            if message["type"] == "http.response.start":
+                status = message["status"]
+                _add_safe_headers(MutableHeaders(scope=message), request_id)
+            await send(message)
+
+        with structlog.contextvars.bound_contextvars(request_id=request_id):
+            try:
+                await self._app(scope, receive, send_framed)
+            except Exception:
+                _log.exception("request_failed", method=scope["method"], path=_path(scope))
+                if status != 0:
+                    raise
+                problem = ProblemError("internal-error")
+                response = problem_response(problem, request_id=request_id)
+                await response(scope, receive, send_framed)
+            finally:
+                _log_request(scope, status, time.perf_counter() - started)
+
+
+class OriginRules:
+    """Answers preflight requests, and refuses web pages that are neither ours nor listed.
+
+    No cookie identifies anybody here, so credentials are never allowed.
+    """
+
+    def __init__(self, app: ASGIApp, *, allowed: Sequence[str]) -> None:
+        self._app = app
+        self._allowed = frozenset(allowed)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        headers = Headers(scope=scope) if scope["type"] == "http" else Headers()
+        origin = headers.get("origin")
+        if origin is None:
+            await self._app(scope, receive, send)
+            return
+        own = _is_own(origin, headers.get("host", ""))
+        if not own and "*" not in self._allowed and origin not in self._allowed:
+            problem = ProblemError("origin-refused")
+            refusal = problem_response(problem, request_id=scope["state"].get("request_id"))
+            await refusal(scope, receive, _varying(send, None))
+            return
+        if scope["method"] == "OPTIONS" and "access-control-request-method" in headers:
+            await _preflight()(scope, receive, _varying(send, origin))
+            return
+        await self._app(scope, receive, _varying(send, origin))
+
+
+def _preflight() -> Response:
+    return Response(
+        status_code=204,
+        headers={
+            "Access-Control-Allow-Methods": _CORS_METHODS,
+            "Access-Control-Allow-Headers": _CORS_HEADERS,
+            "Access-Control-Max-Age": _CORS_SECONDS,
+        },
+    )
+
+
+def _varying(send: Send, allowed_origin: str | None) -> Send:
+    async def send_with_origin(message: Message) -> None:
+        if message["type"] == "http.response.start":
+            headers = MutableHeaders(scope=message)
+            headers.add_vary_header("Origin")
+            if allowed_origin is not None:
+                headers["Access-Control-Allow-Origin"] = allowed_origin
+                headers["Access-Control-Expose-Headers"] = _CORS_EXPOSED
+                headers["Cross-Origin-Resource-Policy"] = "cross-origin"
+        await send(message)
+
+    return send_with_origin
+
+
+def _is_own(origin: str, host: str) -> bool:
+    """Whether the page was served by this very address; TLS may end before us."""
+    try:
+        parts = urlsplit(origin)
+    except ValueError:
+        return False
+    return parts.scheme in {"http", "https"} and bool(host) and parts.netloc == host
+
+
+def _request_id(given: str | None) -> str:
+    if given is not None and _REQUEST_ID.match(given):
+        return given
+    return secrets.token_urlsafe(12)
+
+
+def _add_safe_headers(headers: MutableHeaders, request_id: str) -> None:
+    headers[REQUEST_ID_HEADER] = request_id
+    for name, value in _SAFE_HEADERS.items():
+        headers.setdefault(name, value)
+    headers.setdefault("Content-Security-Policy", _NOTHING)
+    headers.setdefault("Cache-Control", "no-store")
+
+
+def _log_request(scope: Scope, status: int, seconds: float) -> None:
+    level = _log.debug if scope["path"].startswith("/health/") else _log.info
+    level(
+        "request",
+        method=scope["method"],
+        path=_path(scope),
+        status=status,
+        duration_ms=round(seconds * 1000, 1),
+    )
+
+
+def _path(scope: Scope) -> str:
+    """The path as it was sent, without the query, which may hold what no log should."""
+    raw: bytes = scope.get("raw_path", b"")
+    return raw.decode("ascii", "replace")

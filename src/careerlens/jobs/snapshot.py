@@ -1,0 +1,50 @@
+"""The one mapping from what a queue knows about a job to what its owner sees."""
+
+from __future__ import annotations
+
+from careerlens.jobs.model import JobStatus, JobStatusResponse
+from careerlens.jobs.progress import read_progress
+from careerlens.queue import JobRecord, QueueState
+from careerlens.wire.cancel import CANCELLED_REASON
+
+_FINAL = {QueueState.COMPLETED: JobStatus.COMPLETED, QueueState.FAILED: JobStatus.FAILED}
+
+
+def status_of(record: JobRecord, state: QueueState) -> JobStatus:
+    """Where the job stands. BullMQ has no word for cancelled: it is a failure with our reason."""
+    if state is QueueState.FAILED and record.failed_reason == CANCELLED_REASON:
+        return JobStatus.CANCELLED
+    if state is QueueState.ACTIVE:
+        return JobStatus.PROCESSING
+    return _FINAL.get(state, JobStatus.QUEUED)
+
+
+def snapshot(
+    record: JobRecord, state: QueueState, *, queue: str, delayed_until: int | None = None
+) -> JobStatusResponse:
+    """Everything its owner may see of a job, and nothing else that the record holds.
+
+    `queue` is the job's type. `delayed_until` (epoch milliseconds) is known only to the queue's
+    set of delayed jobs; without it, a first delay is told from the record.
+    """
+    status = status_of(record, state)
+    is_delayed = state is QueueState.DELAYED
+    if is_delayed and delayed_until is None and record.attempts_made == 0:
+        delayed_until = record.timestamp_ms + record.delay_ms
+    return JobStatusResponse(
+        job_id=record.id,
+        type=queue,
+        status=status,
+        progress=read_progress(record.progress),
+        result=record.returnvalue if status is JobStatus.COMPLETED else None,
+        error=record.failed_reason if status is JobStatus.FAILED else None,
+        error_code=record.error_code if status is JobStatus.FAILED else None,
+        created_at=record.timestamp_ms,
+        started_at=record.processed_on_ms,
+        completed_at=record.finished_on_ms if status.is_final else None,
+        attempts_made=record.attempts_made,
+        max_attempts=record.max_attempts,
+        cancel_requested=record.cancel_requested_at_ms is not None,
+        delayed_until=delayed_until if is_delayed else None,
+        retrying=status is JobStatus.QUEUED and record.attempts_made > 0,
+    )
