@@ -189,6 +189,11 @@ export class Backend {
     await new Promise<void>((resolve) => void gateway.io.close(() => resolve()));
   }
 
+  /** The gateway's next start is on another port, where nobody looks for it unless told. */
+  moveGateway(): void {
+    this.#gatewayPort = 0;
+  }
+
   /** Cut every connection; the gateway goes on. */
   cutSockets(): void {
     for (const socket of this.#sockets()) socket.conn.close(true);

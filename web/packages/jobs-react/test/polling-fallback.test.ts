@@ -1,4 +1,7 @@
-import { expect, it } from 'vitest';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
+
+import { expect, it, onTestFinished } from 'vitest';
 
 import { timings } from '../src/core/timings.js';
 import { eventually, openPage, startBackend } from './harness.js';
@@ -153,4 +156,21 @@ it('an open socket that has fallen silent about running jobs is checked by askin
   backend.loseNext();
   backend.complete(jobId, 'report');
   await eventually(() => expect(page.heard).toEqual(['complete "report"']));
+});
+
+it('polls where attempts at the socket hang instead of failing', async () => {
+  const backend = await startBackend();
+  timings.openGrace = 100;
+  const silent = createServer(() => undefined);
+  await new Promise<void>((resolve) => silent.listen(0, '127.0.0.1', resolve));
+  onTestFinished(() => {
+    silent.closeAllConnections();
+    silent.close();
+  });
+  const { port } = silent.address() as AddressInfo;
+  const page = openPage(backend, { socketUrl: `http://127.0.0.1:${port}` });
+  const jobId = await page.client.createJob({ type: 'resume-optimization' });
+  await eventually(() => expect(page.client.getSnapshot().status).toBe('polling'));
+  backend.progress(jobId, 30);
+  await eventually(() => expect(page.heard).toEqual(['progress 30']));
 });

@@ -1,6 +1,7 @@
 import { expect, it, onTestFinished, vi } from 'vitest';
 
 import { forgetStoredJobs } from '../src/core/storage.js';
+import { timings } from '../src/core/timings.js';
 import { eventually, openPage, startBackend } from './harness.js';
 
 it('a reload carries on where the page was, hearing what happened meanwhile once and in order', async () => {
@@ -137,4 +138,56 @@ it('keeps users apart, and forgets one of them on request', async () => {
   other.leave();
   forgetStoredJobs(backend.user);
   expect(localStorage.getItem(`careerlens:jobs:${backend.user}`)).toBeNull();
+});
+
+it('a tab that fell behind takes nothing back that another tab has stored', async () => {
+  const backend = await startBackend();
+  const behind = openPage(backend);
+  const jobId = await behind.client.createJob({ type: 'resume-optimization' });
+  await eventually(() => expect(behind.client.getSnapshot().status).toBe('live'));
+  backend.begin(jobId);
+  await eventually(() => expect(behind.job(jobId)?.status).toBe('processing'));
+  timings.downGrace = 60_000;
+  // Frozen: its socket dies with the gateway, and does not come back to the new one's port.
+  await backend.stopGateway();
+  backend.moveGateway();
+  await backend.startGateway();
+
+  const ahead = openPage(backend, { socketUrl: backend.socketUrl });
+  backend.complete(jobId, 'report');
+  await eventually(() => expect(ahead.heard).toEqual(['complete "report"']));
+  ahead.client.dismissJob(jobId);
+  ahead.leave();
+  await eventually(() => expect(ahead.client.getSnapshot().status).toBe('idle'));
+  behind.leave();
+  await eventually(() => expect(behind.client.getSnapshot().status).toBe('idle'));
+
+  const later = openPage(backend, { socketUrl: backend.socketUrl });
+  await eventually(() => expect(later.client.getSnapshot().status).toBe('live'));
+  const marker = backend.create(backend.user);
+  await eventually(() => expect(later.job(marker)).toBeDefined());
+  expect(later.heard).toEqual([]);
+  expect(later.job(jobId)).toBeUndefined();
+});
+
+it('a server that has lost its feeds does not keep the page from starting anew', async () => {
+  const backend = await startBackend();
+  const before = openPage(backend);
+  await before.client.createJob({ type: 'resume-optimization' });
+  await eventually(() => expect(before.client.getSnapshot().status).toBe('live'));
+  const key = `careerlens:jobs:${backend.user}`;
+  before.leave();
+  const stored = JSON.parse(localStorage.getItem(key) ?? '{}') as Record<string, unknown>;
+  localStorage.setItem(key, JSON.stringify({ ...stored, lastEventId: '1900000000000-0' }));
+
+  const after = openPage(backend);
+  await eventually(() => expect(after.client.getSnapshot().status).toBe('live'));
+  const jobId = backend.create(backend.user);
+  backend.progress(jobId, 10);
+  await eventually(() => expect(after.heard).toEqual(['progress 10']));
+  after.leave();
+  await openPage(backend).client.refresh();
+  await eventually(() => expect(backend.handshakes).toHaveLength(3));
+  expect(backend.handshakes[1]?.lastEventId).toBe('1900000000000-0');
+  expect(backend.handshakes[2]?.lastEventId).toMatch(/^1700000000000-/);
 });

@@ -14,6 +14,7 @@ beforeEach(() => {
     linger: 60,
     firstList: 60,
     confirm: 100,
+    openGrace: 2_000,
     downGrace: 100,
     reconnectMin: 20,
     reconnectMax: 100,

@@ -12,7 +12,7 @@ import { Connection, type ConnectionState } from './connection.js';
 import { JobsApiError, type JobFailedError } from './errors.js';
 import { Poller, type PollOutcome } from './poller.js';
 import { findSocketUrl } from './socket-url.js';
-import { loadState, saveState } from './storage.js';
+import { loadState, replaceState, saveState, type StoredState } from './storage.js';
 import { timings } from './timings.js';
 import type {
   AuthToken,
@@ -200,6 +200,7 @@ export class JobsClient {
     addEventListener('pagehide', this.#onPageHide);
     document.addEventListener('visibilitychange', this.#onVisibility);
     void this.#connect();
+    this.#pollIfStillDown(timings.openGrace);
     for (const jobId of this.#book.awaitingResult()) this.#fetches.add(jobId);
     // A feed that can be resumed tells what was missed, so the list can be asked for at once;
     // otherwise it waits for the socket, so that nothing falls between the two.
@@ -217,6 +218,7 @@ export class JobsClient {
     document.removeEventListener('visibilitychange', this.#onVisibility);
     clearTimeout(this.#firstListTimer);
     clearTimeout(this.#downTimer);
+    this.#downTimer = undefined;
     clearTimeout(this.#silenceTimer);
     for (const timer of this.#heldEnds.values()) clearTimeout(timer);
     this.#heldEnds.clear();
@@ -283,10 +285,18 @@ export class JobsClient {
       this.#downTimer = undefined;
     } else if (state === 'refused' || (!this.#wasOpen && this.#connection.failures >= SOCKET_TRIES)) {
       this.#poller.start();
-    } else if (this.#wasOpen && this.#downTimer === undefined) {
-      this.#downTimer = setTimeout(() => this.#poller.start(), timings.downGrace);
+    } else if (this.#wasOpen) {
+      this.#pollIfStillDown(timings.downGrace);
     }
     this.#publish();
+  }
+
+  #pollIfStillDown(grace: number): void {
+    const poll = (): void => {
+      this.#poller.start();
+      this.#publish();
+    };
+    this.#downTimer ??= setTimeout(poll, grace);
   }
 
   #opened(resumed: boolean): void {
@@ -308,6 +318,8 @@ export class JobsClient {
 
   #resync(id: string | null): void {
     this.#book.skipTo(id);
+    // The place may lie before the stored one, if the server has lost its feeds.
+    replaceState(this.userId, this.#state());
     void this.#list();
   }
 
@@ -487,7 +499,11 @@ export class JobsClient {
     clearTimeout(this.#persistTimer);
     this.#persistTimer = undefined;
     if (!this.#isRestored) return;
-    saveState(this.userId, { jobs: this.#book.stored(), lastEventId: this.#book.lastEventId });
+    saveState(this.userId, this.#state());
+  }
+
+  #state(): StoredState {
+    return { jobs: this.#book.stored(), lastEventId: this.#book.lastEventId };
   }
 
   #status(): ConnectionStatus {

@@ -79,6 +79,7 @@ export class Connection {
       transports: ['websocket', 'polling'],
       tryAllTransports: true,
       forceNew: true,
+      timeout: timings.connect,
       reconnectionDelay: timings.reconnectMin,
       reconnectionDelayMax: timings.reconnectMax,
       randomizationFactor: 0.5,

@@ -3,7 +3,7 @@
  * truth. Storage that is full, forbidden or garbled is as good as empty.
  */
 
-import { isFeedId } from './feed-id.js';
+import { isAfter, isFeedId } from './feed-id.js';
 import { isFinal } from './job.js';
 import type { JobStatusResponse } from './types.js';
 import { isFields, readStatus } from './wire.js';
@@ -35,9 +35,36 @@ export function loadState(userId: string): StoredState {
   };
 }
 
+/**
+ * Store what this page knows, beside what the user's other tabs have stored: a tab that fell
+ * behind takes back neither the place in the feed nor the ends that another one has announced.
+ */
 export function saveState(userId: string, state: StoredState): void {
+  replaceState(userId, merge(loadState(userId), state));
+}
+
+/** Store what this page knows, whatever was stored. */
+export function replaceState(userId: string, state: StoredState): void {
   const kept: StoredState = { jobs: worthKeeping(state.jobs), lastEventId: state.lastEventId };
   attempt(() => localStorage.setItem(keyOf(userId), JSON.stringify(kept)));
+}
+
+function merge(stored: StoredState, ours: StoredState): StoredState {
+  const isBehind = stored.lastEventId !== null && isAfter(stored.lastEventId, ours.lastEventId);
+  const [newer, older] = isBehind ? [stored, ours] : [ours, stored];
+  const before = new Map(older.jobs.map((job) => [job.jobId, job]));
+  const jobs = newer.jobs.map((job) => ({ ...job, dismissed: job.dismissed || isDismissed(before.get(job.jobId)) }));
+  if (!isBehind) return { jobs, lastEventId: ours.lastEventId };
+  const known = new Set(jobs.map((job) => job.jobId));
+  return {
+    jobs: [...jobs, ...ours.jobs.filter((job) => !known.has(job.jobId))],
+    lastEventId: stored.lastEventId,
+  };
+}
+
+/** Only of an ended job: a running one may be dismissed in one tab and watched in another. */
+function isDismissed(job: StoredJob | undefined): boolean {
+  return job?.dismissed === true && job.settled;
 }
 
 /** Forget a user's jobs in this browser, for example when they sign out. */

@@ -3,13 +3,16 @@ export const timings = {
   /** Changes within this time reach the screen together. */
   publish: 16,
   /** Changes within this time are stored together. */
-  persist: 250,
+  persist: 500,
   /** How long a connection outlives its last user, so that a remount finds it open. */
   linger: 1_000,
   /** How long the first list waits for the socket, so that nothing falls between the two. */
   firstList: 1_000,
   /** How long an open socket is given to tell an end that a request has already told. */
   confirm: 1_500,
+  /** How long the first connection may take before polling begins, where attempts hang rather than fail. */
+  openGrace: 8_000,
+  connect: 10_000,
   /** How long a socket that was open may be down before polling begins. */
   downGrace: 2_000,
   reconnectMin: 500,
