@@ -57,9 +57,13 @@ def parse_position(text: object) -> tuple[int, int]:
     return position
 
 
-def is_after(one: str, other: str) -> bool:
-    """Whether the entry `one` came after the entry `other`."""
-    return parse_position(one) > parse_position(other)
+def is_position(text: object) -> bool:
+    """Whether this can be a position."""
+    try:
+        parse_position(text)
+    except MalformedPositionError:
+        return False
+    return True
 
 
 def encode_update(update: JobUpdate) -> str:

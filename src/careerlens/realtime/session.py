@@ -28,7 +28,7 @@ from careerlens.foundation.logging import get_logger
 from careerlens.jobs.manager import JobManager
 from careerlens.realtime import packets
 from careerlens.realtime.connection import Connection
-from careerlens.realtime.entries import MalformedPositionError, Resync, parse_position
+from careerlens.realtime.entries import Resync, is_position
 from careerlens.realtime.fanout import Fanout, encode
 from careerlens.realtime.feed import Feed
 from careerlens.realtime.packets import MalformedPacketError, Packet, PacketType
@@ -168,12 +168,10 @@ class Session:
         self._caller = caller
         self._send(packets.connected(self._connection.sid))
         resume_at = end
-        if last_event_id is not None:
-            try:
-                parse_position(last_event_id)
-                resume_at = str(last_event_id)
-            except MalformedPositionError:
-                self._send(encode(Resync(id=end, reason="position_malformed")))
+        if isinstance(last_event_id, str) and is_position(last_event_id):
+            resume_at = last_event_id
+        elif last_event_id is not None:
+            self._send(encode(Resync(id=end, reason="position_malformed")))
         self._watch_expiry()
         self._delivering = self._loop.create_task(self._deliver(caller, resume_at, end))
 
