@@ -32,6 +32,7 @@ from careerlens.archive.gathering import (
 from careerlens.archive.lease import Lease, LeaseLostError
 from careerlens.archive.records import ArchivedJob
 from careerlens.archive.store import ArchiveStore, RowsRefusedError, StalePositionError
+from careerlens.foundation.cancellation import heed_cancellation
 from careerlens.foundation.errors import ServiceUnavailableError
 from careerlens.foundation.logging import get_logger
 from careerlens.foundation.redis import connect
@@ -234,7 +235,7 @@ class Recorder:
                     _log.warning("recorder_stands_by", problem=str(lost.exceptions[0]))
                 finally:
                     await asyncio.shield(lease.release())
-                _heed_cancellation()
+                heed_cancellation()
         finally:
             await redis.aclose()
 
@@ -284,13 +285,6 @@ class Recorder:
             except ServiceUnavailableError as error:
                 _log.warning("archive_not_pruned", problem=str(error))
             await asyncio.sleep(_PRUNE_EVERY_S)
-
-
-def _heed_cancellation() -> None:
-    """Before Python 3.13, a task group that fails forgets that its owner was cancelled as well."""
-    task = asyncio.current_task()
-    if task is not None and task.cancelling():
-        raise asyncio.CancelledError
 
 
 async def run_recorder(

@@ -15,6 +15,7 @@ import asyncio
 import random
 from collections.abc import Iterable, Iterator
 
+from careerlens.foundation.cancellation import heed_cancellation
 from careerlens.foundation.errors import ServiceUnavailableError
 from careerlens.foundation.logging import get_logger
 from careerlens.jobs.keys import QUEUES_KEY, live_member
@@ -127,6 +128,7 @@ class QueueRelay:
         finally:
             self.is_leading = False
             await self._give_back()
+        heed_cancellation()
 
     async def _give_back(self) -> None:
         try:
