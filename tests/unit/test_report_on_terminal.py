@@ -12,18 +12,34 @@ from careerlens.cli.progress import progress_view
 from careerlens.cli.report import print_result
 from careerlens.cli.text import in_words, plain
 
+EVIDENCE = {"quote": "Helped with the move", "line": 21}
 REPORT: dict[str, Any] = {
     "atsScore": 72,
-    "overallQuality": "good",
-    "keywordAnalysis": {"found": ["React", "Docker"], "missing": ["Kubernetes"], "coverage": 0.66},
-    "actionVerbAnalysis": {"strong": ["Led"], "weak": ["Helped"]},
+    "atsBreakdown": [
+        {"name": "k", "title": "Keyword match", "points": 20, "outOf": 40, "reason": "Half of it"}
+    ],
+    "overallQuality": {"score": 66, "label": "fair", "summary": "Plain", "breakdown": []},
+    "targetRole": {"requested": "Nurse", "matched": "Registered Nurse", "note": "Very near"},
+    "keywordAnalysis": {
+        "matched": [{"keyword": "React", "demandPercent": 80.0, "importance": "essential"}],
+        "missing": [{"keyword": "Kubernetes", "demandPercent": 40.0, "importance": "important"}],
+        "coverage": 0.66,
+        "otherSkills": ["Knitting"],
+    },
+    "actionVerbAnalysis": {
+        "strongShare": 0.5,
+        "statements": 8,
+        "strong": [{"verb": "Led", "count": 2}],
+        "weak": [{"phrase": "helped with", "suggestions": ["Moved"], "evidence": [EVIDENCE]}],
+        "repeated": [{"verb": "Built", "count": 3}],
+    },
     "improvementAreas": [
         {
             "priority": "low",
             "category": "style",
             "issue": "A weak verb",
             "recommendation": "Say what you did.",
-            "evidence": ["Helped with the move"],
+            "evidence": [EVIDENCE],
         },
         {
             "priority": "high",
@@ -33,11 +49,16 @@ REPORT: dict[str, Any] = {
             "evidence": "Responsible for pages",
         },
     ],
-    "strengths": ["Clear sections"],
-    "skillGapInsights": [{"skill": "Kubernetes", "demand": 0.4}],
-    "sectionFeedback": {"summary": "Short and clear"},
-    "quickWins": ["Add Kubernetes"],
-    "engine": {"name": "rules", "version": "1"},
+    "strengths": [{"title": "Clear sections", "detail": "All have headings"}],
+    "skillGapInsights": [
+        {"skill": "Terraform", "demandPercent": 40.0, "why": "Often asked for", "related": ["AWS"]}
+    ],
+    "sectionFeedback": [
+        {"title": "Summary", "present": False, "score": 0, "feedback": "Short and clear"}
+    ],
+    "quickWins": [{"action": "Add Kubernetes", "why": "You know it", "points": 2.5, "minutes": 5}],
+    "document": {"format": "pdf", "warnings": ["Hidden text on page 2"]},
+    "engine": {"layers": ["rules"], "version": "1"},
 }
 
 
@@ -51,10 +72,13 @@ def shown(result: Any, job_type: str = "resume-optimization") -> str:
 @pytest.mark.parametrize(
     "part",
     [
-        "72 / 100", "good", "React", "Kubernetes", "Led", "Helped", "A weak verb",
-        "Say what you did.", "Helped with the move", "No figures in your newest job",
-        "Responsible for pages", "Clear sections", "Short and clear", "Add Kubernetes", "rules",
-        "0.66",
+        "72 / 100", "Keyword match", "20 / 40", "Half of it", "fair", "Plain", "Nurse", "Very near",
+        "React", "Kubernetes", "66 %", "Knitting", "Led", "50 % of 8", "helped with", "Moved",
+        "Built", "A weak verb", "Say what you did.", "line 21: Helped with the move",
+        "No figures in your newest job", "Responsible for pages", "Clear sections",
+        "All have headings", "Terraform", "40 % of postings", "Often asked for", "AWS",
+        "Short and clear", "Add Kubernetes", "+2.5 points", "5 min", "Hidden text on page 2",
+        "rules",
     ],
 )  # fmt: skip
 def test_everything_that_was_found_is_shown(part: str) -> None:
