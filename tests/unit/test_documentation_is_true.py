@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import importlib
+import inspect
 import re
 import sys
 from collections.abc import Iterator
@@ -13,12 +14,24 @@ from typing import Any
 import pytest
 
 from careerlens.api.problems import KINDS
+from careerlens.archive.gathering import REMOVED_CODE
+from careerlens.archive.recorder import LEASE_KEY
 from careerlens.cli._main import build_app
 from careerlens.cli.connection import API_VARIABLE, TOKEN_VARIABLE
 from careerlens.cli.exits import Exit
+from careerlens.foundation.errors import JobError
 from careerlens.foundation.settings import Settings
 from careerlens.jobs.context import JobContext
 from careerlens.jobs.definitions import definitions_in, load_registry
+from careerlens.jobs.keys import (
+    QUEUES_KEY,
+    WORKERS_KEY,
+    feed_key,
+    idempotency_key,
+    live_key,
+    upload_key,
+    wake_channel,
+)
 from careerlens.jobs.model import (
     JobEventKind,
     JobProgress,
@@ -27,10 +40,15 @@ from careerlens.jobs.model import (
     JobUpdate,
 )
 from careerlens.jobs.uploads import UploadRef
+from careerlens.realtime.relay import QueueRelay
+from careerlens.wire.cancel import cancel_channel
+from careerlens.wire.keys import QueueKeys
+from careerlens.wire.link import Link
 
 ROOT = Path(__file__).parents[2]
 DOCS = ROOT / "docs"
 PAGES = sorted([*DOCS.rglob("*.md"), ROOT / "README.md", ROOT / "CONTRIBUTING.md"])
+PROBLEMS = (DOCS / "reference/problems.md").read_text("utf-8")
 PROMISE = (
     "An acknowledged job is never lost on one machine with an intact disk; its handler may run "
     "more than once; its outcome is committed once; each of its events reaches its owner once and "
@@ -154,9 +172,56 @@ def test_make_targets_in_every_page_exist() -> None:
 
 
 def test_every_problem_is_documented_with_its_status() -> None:
-    text = section(page("reference/problems.md"), "Answers of the API")
+    text = section(PROBLEMS, "Answers of the API")
     documented = {codes(cells[0])[0]: int(cells[1]) for cells in rows(text)}
     assert documented == {f"/problems/{code}": kind.status for code, kind in KINDS.items()}
+
+
+def _codes_of_failures() -> Iterator[str]:
+    """Each code that our own runtime gives a failed job, as its source says."""
+    for folder in ("archive", "jobs", "worker"):
+        for path in (ROOT / "src/careerlens" / folder).rglob("*.py"):
+            for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+                if isinstance(node, ast.Call) and _name_of(node.func) in FAILURES:
+                    yield from (_text(word.value) for word in node.keywords if word.arg == "code")
+                if isinstance(node, ast.FunctionDef) and node.name == "describe_failure":
+                    pairs = [each for each in ast.walk(node) if isinstance(each, ast.Tuple)]
+                    yield from (_text(pair.elts[1]) for pair in pairs)
+
+
+FAILURES = {"JobError", "UnrecoverableError", "Failed"}
+
+
+def _name_of(node: ast.expr) -> str:
+    return node.id if isinstance(node, ast.Name) else ""
+
+
+def _text(node: ast.expr) -> str:
+    return node.value if isinstance(node, ast.Constant) and isinstance(node.value, str) else ""
+
+
+def test_codes_of_failed_jobs_are_documented() -> None:
+    documented = {codes(cells[0])[0] for cells in rows(section(PROBLEMS, "Why a job failed"))}
+    default = inspect.signature(JobError).parameters["code"].default
+    assert documented == {*_codes_of_failures(), default, REMOVED_CODE} - {""}
+
+
+def test_our_keys_in_redis_are_documented() -> None:
+    relay = QueueRelay("redis://localhost", Link("redis://localhost"), QueueKeys("q"))
+    existing = {
+        *(make("u") for make in (live_key, feed_key, wake_channel)),
+        *(make("u", "…") for make in (upload_key, idempotency_key)),
+        QUEUES_KEY,
+        WORKERS_KEY,
+        LEASE_KEY,
+        cancel_channel("q"),
+        relay._lease.key,
+        relay._position_key,
+    }
+    documented = {
+        codes(cells[0])[0] for cells in rows(section(page("reference/redis-keys.md"), "Ours"))
+    }
+    assert documented == existing
 
 
 def test_fields_and_kinds_of_the_feed_are_documented() -> None:
