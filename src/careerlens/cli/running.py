@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import sys
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Coroutine
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, TypeVar
+from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
 from cyclopts import Parameter
 from rich.panel import Panel
@@ -28,6 +28,7 @@ READY_WITHIN_S = 60.0
 EXAMPLE = Path(__file__).with_name("example-resume.txt")
 EXAMPLE_ROLE = "Full Stack Developer"
 _STOP_MARGIN_S = 5.0
+_ASK_REDIS_EVERY_S = 1.0
 
 
 def run(
@@ -87,7 +88,7 @@ async def _serve(settings: Settings) -> int:
         messages().print(_where_things_are(settings, endpoint))
         await asyncio.Event().wait()
 
-    await _with_everything(settings, Supervisor(_children(settings)), serve)
+    await _with_everything(settings, Supervisor(_children(settings)), serve, patient=True)
     messages().print("Stopped.")
     return Exit.DONE
 
@@ -124,12 +125,13 @@ async def _with_everything(
     supervisor: Supervisor,
     use: Callable[[RedisEndpoint], Awaitable[T]],
     *,
+    patient: bool = False,
     log_path: Path | None = None,
 ) -> T | None:
     """Start every process, `use` them once they are ready, stop them in order.
 
-    Returns None when a signal ended it. `log_path` is where the children's words go when not to
-    the screen.
+    Returns None when a signal ended it. `patient`: wait for a configured Redis for as long as it
+    takes. `log_path` is where the children's words go when not to the screen.
     """
     from careerlens.cli.looping import until_stopped
     from careerlens.foundation.embedded import redis_for
@@ -137,7 +139,14 @@ async def _with_everything(
 
     async def work() -> T:
         async with redis_for(settings) as endpoint:
-            return await _beside(supervisor, lambda: use(endpoint))
+
+            async def use_when_ready() -> T:
+                if patient and not endpoint.embedded:
+                    await _until_redis_answers(endpoint.url)
+                await supervisor.until_ready(within=READY_WITHIN_S)
+                return await use(endpoint)
+
+            return await _beside(supervisor, use_when_ready())
 
     try:
         return await until_stopped(work(), again=supervisor.hurry)
@@ -147,15 +156,29 @@ async def _with_everything(
         raise _child_problem(f"{error}.", log_path, Exit.UNAVAILABLE) from None
 
 
-async def _beside(supervisor: Supervisor, use: Callable[[], Awaitable[T]]) -> T:
+async def _until_redis_answers(url: str) -> None:
+    """Return when it does; meanwhile the other processes live and answer that it does not."""
+    from careerlens.foundation.errors import ServiceUnavailableError
+    from careerlens.foundation.redis import connect, display_url, ping
+
+    last_problem = ""
+    async with connect(url) as client:
+        while True:
+            try:
+                await ping(client)
+            except ServiceUnavailableError as error:
+                if error.problem != last_problem:
+                    messages().print(f"Waiting for Redis at {display_url(url)}: {error.problem}")
+                last_problem = error.problem
+                await asyncio.sleep(_ASK_REDIS_EVERY_S)
+            else:
+                return
+
+
+async def _beside(supervisor: Supervisor, use: Coroutine[Any, Any, T]) -> T:
     """Await `use` beside the running children. What ends first ends the other."""
-
-    async def use_when_ready() -> T:
-        await supervisor.until_ready(within=READY_WITHIN_S)
-        return await use()
-
     running = asyncio.create_task(supervisor.run(), name="supervisor")
-    using = asyncio.create_task(use_when_ready(), name="use")
+    using = asyncio.create_task(use, name="use")
     try:
         await asyncio.wait({running, using}, return_when=asyncio.FIRST_COMPLETED)
         if running.done():
