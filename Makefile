@@ -5,7 +5,7 @@ SHELL := /bin/sh
 .DEFAULT_GOAL := help
 
 VENV := .venv
-PYTHON := $(VENV)/bin/python
+VENV_PYTHON := $(VENV)/bin/python
 INSTALLED := $(VENV)/.installed
 WEB_INSTALLED := web/node_modules/.installed
 INTEROP_INSTALLED := tests/interop/node_modules/.installed
@@ -41,24 +41,24 @@ web: $(PAGE) ## Build the React package and the web page
 
 .PHONY: test
 test: $(INSTALLED) $(PAGE) $(INTEROP_INSTALLED) ## Run every test, those in a real browser included
-	@browser=$$(sh scripts/browser.sh $(PYTHON)) || exit 1; \
+	@browser=$$(sh scripts/browser.sh $(VENV_PYTHON)) || exit 1; \
 	CHROMIUM="$$browser"; export CHROMIUM; \
-	npm --prefix web test && $(PYTHON) -m pytest $(ARGS)
+	npm --prefix web test && $(VENV_PYTHON) -m pytest $(ARGS)
 
 .PHONY: lint
 lint: $(INSTALLED) $(WEB_INSTALLED) ## Check style and types, Python and TypeScript
-	$(PYTHON) -m ruff check .
-	$(PYTHON) -m ruff format --check .
-	$(PYTHON) -m mypy
+	$(VENV_PYTHON) -m ruff check .
+	$(VENV_PYTHON) -m ruff format --check .
+	$(VENV_PYTHON) -m mypy
 	npm --prefix web run typecheck
 
 .PHONY: bench
 bench: $(INSTALLED) ## Measure, and write benchmarks/results/
-	$(PYTHON) benchmarks/queue/measure.py $(ARGS)
+	$(VENV_PYTHON) benchmarks/queue/measure.py $(ARGS)
 
 .PHONY: soak
 soak: $(INSTALLED) ## Run for long: every job once, memory flat (JOBS=1000000)
-	$(PYTHON) -m pytest benchmarks/soak --timeout=0 $(ARGS)
+	$(VENV_PYTHON) -m pytest benchmarks/soak --timeout=0 $(ARGS)
 
 .PHONY: lock
 lock: ## Write the lock files again from pyproject.toml (UPGRADE=1: newest; needs uv)
