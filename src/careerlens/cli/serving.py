@@ -76,7 +76,7 @@ def worker(
         Only these job types, comma separated; all installed ones unless given.
     """
     from careerlens.jobs.definitions import load_registry
-    from careerlens.jobs.processing import run_worker
+    from careerlens.jobs.working import run_worker
 
     chosen = [name.strip() for name in types.split(",") if name.strip()] if types else None
 

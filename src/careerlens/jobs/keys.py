@@ -9,6 +9,7 @@ careerlens:{u}:wake        channel that says the feed has grown
 careerlens:{u}:upload:…    an uploaded file
 careerlens:{u}:idem:…      the answer to a request with an Idempotency-Key
 careerlens:queues          set of the names of queues that have been used
+careerlens:workers         sorted set of worker processes by when they were last heard of
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from __future__ import annotations
 from careerlens.jobs.ids import encode_user
 
 QUEUES_KEY = "careerlens:queues"
+WORKERS_KEY = "careerlens:workers"
 
 
 def live_key(user_id: str) -> str:

@@ -31,6 +31,16 @@ class UploadRef(WireModel):
     size: int
 
 
+def new_upload_ref(name: str, content: bytes, *, content_type: str) -> UploadRef:
+    """A reference under a fresh random key for a file that is still to be saved."""
+    return UploadRef(
+        key=secrets.token_urlsafe(_KEY_BYTES),
+        name=safe_file_name(name),
+        content_type=content_type,
+        size=len(content),
+    )
+
+
 class UploadConnection(Protocol):
     """What the store needs of a Redis connection; replies are bytes."""
 
@@ -44,14 +54,10 @@ class UploadStore:
     def __init__(self, connection: UploadConnection) -> None:
         self._connection = connection
 
-    async def save(
-        self, user_id: str, content: bytes, *, name: str, content_type: str
-    ) -> UploadRef:
-        """Keep `content` for a day and return where it is."""
-        key = secrets.token_urlsafe(_KEY_BYTES)
-        await self._connection.call("SET", upload_key(user_id, key), content, "EX", UPLOAD_SECONDS)
-        return UploadRef(
-            key=key, name=safe_file_name(name), content_type=content_type, size=len(content)
+    async def save(self, user_id: str, ref: UploadRef, content: bytes) -> None:
+        """Keep `content` for a day where `ref` says."""
+        await self._connection.call(
+            "SET", upload_key(user_id, ref.key), content, "EX", UPLOAD_SECONDS
         )
 
     async def load(self, user_id: str, ref: UploadRef) -> bytes:
