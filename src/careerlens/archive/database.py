@@ -18,6 +18,7 @@ from sqlalchemy.exc import ArgumentError
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
 from careerlens.foundation.errors import ConfigurationError
+from careerlens.foundation.logging import get_logger
 
 POOL_SIZE = 5
 WRITES = {"careerlens_writes": True}
@@ -36,6 +37,7 @@ _DRIVERS = {
 # What libpq's URLs may carry and asyncpg knows by another name, or not at all.
 _RENAMED_OPTIONS = {"sslmode": "ssl"}
 _UNKNOWN_OPTIONS = frozenset({"channel_binding", "gssencmode"})
+_log = get_logger("careerlens.archive")
 # Alembic keeps the migration in progress in module globals: one at a time, then. By loop, since
 # that is what a lock belongs to.
 _migrating: WeakKeyDictionary[asyncio.AbstractEventLoop, asyncio.Lock] = WeakKeyDictionary()
@@ -176,8 +178,11 @@ def run_migrations(connection: Connection, revision: str, *, downwards: bool) ->
     scripts = migration_scripts()
 
     def steps(current: Any, _context: Any) -> Any:
-        move = scripts._downgrade_revs if downwards else scripts._upgrade_revs
-        return move(revision, current)
+        plan = scripts._downgrade_revs if downwards else scripts._upgrade_revs
+        to_do = plan(revision, current)
+        if to_do:
+            _log.info("archive_schema_changes", steps=len(to_do), to=revision)
+        return to_do
 
     try:
         with EnvironmentContext(config, scripts, fn=steps):

@@ -59,6 +59,7 @@ async def examine(settings: Settings) -> AsyncIterator[Finding]:
     socket_host = settings.listen_host(settings.socket_host)
     yield await _port("SOCKET_PORT", socket_host, settings.socket_port)
     yield _scripts()
+    yield await _archive(settings)
     yield _job_types(settings)
     yield _page()
 
@@ -245,6 +246,23 @@ def _scripts() -> Finding:
     except ConfigurationError as error:
         return _problem("bullmq scripts", error.problem, error.remedy)
     return _fine("bullmq scripts", "the installed ones are those we know")
+
+
+async def _archive(settings: Settings) -> Finding:
+    from careerlens.archive import ArchiveStore
+
+    try:
+        archive = ArchiveStore.from_settings(settings)
+        try:
+            await archive.check()
+        finally:
+            await archive.close()
+    except ConfigurationError as error:
+        return _problem("archive", f"{error.setting}: {error.problem}", error.remedy)
+    except ServiceUnavailableError as error:
+        return _problem("archive", error.problem, "Start the database, or correct DATABASE_URL.")
+    kind = "PostgreSQL" if archive.dialect == "postgresql" else "SQLite"
+    return _fine("archive", f"{kind} answers, its schema is up to date")
 
 
 def _job_types(settings: Settings) -> Finding:

@@ -31,6 +31,7 @@ _URL_LOGIN = re.compile(r"(?P<scheme>[a-z][a-z0-9+.-]*://)[^/@\s]*:[^/@\s]*@", r
 _BEARER = re.compile(r"\bBearer\s+[A-Za-z0-9._~+/=-]+", re.IGNORECASE)
 _JWT = re.compile(r"\beyJ[A-Za-z0-9_-]{6,}\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]*")
 _NOISY_LIBRARIES = {
+    "alembic": logging.WARNING,
     "asyncio": logging.WARNING,
     "engineio": logging.WARNING,
     "httpcore": logging.WARNING,
