@@ -61,7 +61,8 @@ async def running_gateway(
     configured = gateway_settings(**settings)
     limits = limits or Limits()
     async with AsyncExitStack() as closing:
-        link = await closing.enter_async_context(Link(redis_url))
+        link = Link(redis_url)
+        closing.push_async_callback(link.close)
         feed = await closing.enter_async_context(Feed(redis_url))
         services = Services(
             authenticator=Authenticator.from_settings(configured),

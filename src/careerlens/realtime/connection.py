@@ -39,6 +39,8 @@ class Limits:
     upgrade_s: float = 10.0
     flush_s: float = 3.0
     """How long a closed connection may take to hand over its last packets."""
+    stall_s: float = 10.0
+    """How long a client may leave half of its outbox unread."""
     max_payload_bytes: int = 65_536
     outbox_packets: int = 4_096
     outbox_bytes: int = 1_048_576
@@ -99,18 +101,27 @@ class Connection:
         self._queue(MESSAGE + message)
         return True
 
-    async def room(self) -> bool:
-        """Wait while half of the outbox is in use; False when the connection is closed."""
-        while self._has_backlog() and self.closed_because is None:
-            self._has_room.clear()
-            await self._has_room.wait()
-        return self.closed_because is None
-
-    def _has_backlog(self) -> bool:
+    @property
+    def has_backlog(self) -> bool:
+        """Whether half of the outbox is in use: whoever can wait should."""
         return (
             len(self._outbox) > self.limits.outbox_packets // 2
             or self._outbox_bytes > self.limits.outbox_bytes // 2
         )
+
+    async def room(self) -> bool:
+        """Wait while there is a backlog.
+
+        False when the connection is closed, or the client has not made room in time.
+        """
+        try:
+            async with asyncio.timeout(self.limits.stall_s):
+                while self.has_backlog and self.closed_because is None:
+                    self._has_room.clear()
+                    await self._has_room.wait()
+        except TimeoutError:
+            return False
+        return self.closed_because is None
 
     def close(self, reason: str, farewell: str | None = None, *, at_once: bool = False) -> None:
         """Close; the first reason stands. What is queued is still handed over, then `farewell`.
@@ -205,7 +216,7 @@ class Connection:
     def _take(self) -> str:
         packet = self._outbox.popleft()
         self._outbox_bytes -= len(packet)
-        if not self._has_backlog():
+        if not self.has_backlog:
             self._has_room.set()
         return packet
 

@@ -35,6 +35,7 @@ ABORT = "careerlens.abort"
 """ASGI extension of our server: a function that cuts the connection without waiting."""
 
 MAX_CONNECTIONS = 20_000
+_MAX_QUERY_FIELDS = 20
 _SEPARATOR = "\x1e"
 _MAX_PACKETS_PER_POST = 64
 # Python's client refuses a body with more; browsers take any number.
@@ -87,6 +88,7 @@ class Endpoint:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         request = _Request(scope, receive, send)
         try:
+            request.read_query()
             if request.origin is not None and request.origin not in self._origins:
                 raise BadRequestError(*_FORBIDDEN, status=403)
             if scope["type"] == "websocket":
@@ -279,7 +281,7 @@ class _Request:
         self._receive = receive
         self._send = send
         self._headers = _headers(scope)
-        self._query = parse_qs(scope.get("query_string", b"").decode("latin-1"), max_num_fields=20)
+        self._query: dict[str, list[str]] = {}
         self._is_accepted = False
         self.method = str(scope.get("method", "GET"))
         self.origin = self._headers.get("origin")
@@ -291,6 +293,14 @@ class _Request:
             return Peer(address=None, host=None)
         client = self._scope.get("client")
         return Peer(address=client[0] if client else None, host=self._headers.get("host"))
+
+    def read_query(self) -> None:
+        """Take the query apart. Raises `BadRequestError` when it holds too much."""
+        text = self._scope.get("query_string", b"").decode("latin-1")
+        try:
+            self._query = parse_qs(text, max_num_fields=_MAX_QUERY_FIELDS)
+        except ValueError:
+            raise BadRequestError(*_BAD_REQUEST) from None
 
     def query(self, name: str) -> str | None:
         """A query parameter that is given once."""

@@ -1,18 +1,19 @@
 """From one follower per connected user to all of that user's sockets.
 
     feed.follow(user) ──▶ hub ──▶ delivery (at the hub's place)
-                              ──▶ delivery
+                           │  ──▶ delivery
+                           └────▶ delivery that cannot keep up: leaves, and catches up
                    feed.read ────▶ delivery (catching up, joins when it reaches the hub)
 
 A delivery remembers the last entry it passed on, so each socket gets each entry once, wherever
 it resumed and however the two ways of reading overlap. The hub encodes an entry once for all.
+What a socket has not taken yet stays in the feed, not in memory.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
-from contextlib import aclosing, asynccontextmanager
+from contextlib import aclosing
 from typing import Protocol
 
 from careerlens.foundation.logging import get_logger
@@ -27,11 +28,15 @@ _log = get_logger("careerlens.realtime.fanout")
 class Receiver(Protocol):
     """What a socket is to the fan-out."""
 
-    def send_entry(self, message: str) -> bool:
-        """Queue an encoded entry; False when the socket takes no more, for ever."""
+    @property
+    def has_backlog(self) -> bool:
+        """Whether it should be given time to take what is queued."""
+
+    def send_entry(self, message: str) -> None:
+        """Queue an encoded entry."""
 
     async def room(self) -> bool:
-        """Wait until the socket has read some of what is queued; False when it is closed."""
+        """Wait while there is a backlog; False when the socket is closed, or not reading."""
 
     def give_up(self) -> None:
         """The feed cannot be followed: let the client come back."""
@@ -43,16 +48,25 @@ class Delivery:
     def __init__(self, receiver: Receiver, position: str) -> None:
         self.receiver = receiver
         self.position = position
+        self._attention = asyncio.Event()
 
-    def pass_on(self, entry: Entry, message: str, *, goes_back: bool) -> bool:
-        """Send the entry unless the socket has it; False when the socket takes no more.
+    def pass_on(self, entry: Entry, message: str, *, goes_back: bool) -> None:
+        """Send the entry unless the socket has it.
 
         `goes_back`: the feed itself has lost its end, so the place in it goes back too.
         """
-        if not goes_back and parse_position(entry.id) <= parse_position(self.position):
-            return True
-        self.position = entry.id
-        return self.receiver.send_entry(message)
+        if goes_back or parse_position(entry.id) > parse_position(self.position):
+            self.position = entry.id
+            self.receiver.send_entry(message)
+
+    def look_up(self) -> None:
+        """The socket has left the hub, or is closed: see what is to be done."""
+        self._attention.set()
+
+    async def until_looked_up(self) -> None:
+        """Return after `look_up` was called."""
+        await self._attention.wait()
+        self._attention.clear()
 
 
 class Hub:
@@ -67,15 +81,18 @@ class Hub:
         self._task = asyncio.create_task(self._follow(), name="hub")
 
     async def catch_up(self, delivery: Delivery) -> None:
-        """Send what the socket has missed, then let it have what the hub reads."""
+        """Send what the socket has missed, then let it have what the hub reads.
+
+        Returns once it joined, or when it takes no more.
+        """
         while await delivery.receiver.room():
             page = await self._feed.read_when_reachable(
                 self._user_id, delivery.position, CATCH_UP_PAGE
             )
             for entry in page.entries:
-                goes_back = isinstance(entry, Resync)
-                if not delivery.pass_on(entry, encode(entry), goes_back=goes_back):
+                if not await delivery.receiver.room():
                     return
+                delivery.pass_on(entry, encode(entry), goes_back=isinstance(entry, Resync))
             delivery.position = page.position
             # Nothing may be awaited between this comparison and joining.
             if parse_position(delivery.position) >= parse_position(self._position):
@@ -106,8 +123,11 @@ class Hub:
         self._position = entry.id
         message = encode(entry)
         for delivery in list(self._deliveries):
-            if not delivery.pass_on(entry, message, goes_back=goes_back):
-                self._deliveries.discard(delivery)
+            if delivery.receiver.has_backlog:
+                self.leave(delivery)
+                delivery.look_up()
+            else:
+                delivery.pass_on(entry, message, goes_back=goes_back)
 
 
 class Fanout:
@@ -117,11 +137,8 @@ class Fanout:
         self._feed = feed
         self._hubs: dict[str, Hub] = {}
 
-    @asynccontextmanager
-    async def attached(
-        self, user_id: str, receiver: Receiver, *, resume_at: str, end: str
-    ) -> AsyncIterator[None]:
-        """Deliver the user's entries after `resume_at` for as long as the context is open.
+    async def deliver(self, user_id: str, delivery: Delivery, *, end: str) -> None:
+        """Deliver the user's entries until the socket takes no more.
 
         `end` is the position of the feed's newest entry, where a new hub starts.
         """
@@ -129,10 +146,10 @@ class Fanout:
         if hub is None:
             hub = self._hubs[user_id] = Hub(self._feed, user_id, end)
         hub.users += 1
-        delivery = Delivery(receiver, resume_at)
         try:
-            await hub.catch_up(delivery)
-            yield
+            while await delivery.receiver.room():
+                await hub.catch_up(delivery)
+                await delivery.until_looked_up()
         finally:
             hub.leave(delivery)
             hub.users -= 1

@@ -85,7 +85,7 @@ class Gateway:
     async def drain(self) -> None:
         """Ask clients to go elsewhere, then close what is left. New ones are refused."""
         self._endpoint.is_draining = True
-        sessions = self.sessions
+        sessions = [session for session in self._sessions if session.user_id is not None]
         for session in sessions:
             session.announce("server:draining", {"withinMs": int(DRAIN_S * 1000)})
         ends = [asyncio.ensure_future(session.ended()) for session in sessions]

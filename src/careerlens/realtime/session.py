@@ -29,7 +29,7 @@ from careerlens.jobs.manager import JobManager
 from careerlens.realtime import packets
 from careerlens.realtime.connection import Connection
 from careerlens.realtime.entries import Resync, is_position
-from careerlens.realtime.fanout import Fanout, encode
+from careerlens.realtime.fanout import Delivery, Fanout, encode
 from careerlens.realtime.feed import Feed
 from careerlens.realtime.packets import MalformedPacketError, Packet, PacketType
 
@@ -61,6 +61,7 @@ class Session:
         self._caller: Caller | None = None
         self._was_introduced = False
         self._has_warned = False
+        self._delivery: Delivery | None = None
         self._delivering: asyncio.Task[None] | None = None
         self._forget: Callable[[Session], None] | None = None
         self._loop = asyncio.get_running_loop()
@@ -96,13 +97,21 @@ class Session:
 
     # What the fan-out needs
 
-    def send_entry(self, message: str) -> bool:
-        """Queue an entry of the feed; a client too slow to take it is sent away."""
-        return self._send(message)
+    @property
+    def has_backlog(self) -> bool:
+        """Whether the client should be given time to read what is queued."""
+        return self._connection.has_backlog
+
+    def send_entry(self, message: str) -> None:
+        """Queue an entry of the feed."""
+        self._send(message)
 
     async def room(self) -> bool:
-        """Wait until the client has read some of what is queued."""
-        return await self._connection.room()
+        """Wait until the client has read some of what is queued; send away one that does not."""
+        if await self._connection.room():
+            return True
+        self._too_slow()
+        return False
 
     def give_up(self) -> None:
         """Let the client come back and resume."""
@@ -173,15 +182,13 @@ class Session:
         elif last_event_id is not None:
             self._send(encode(Resync(id=end, reason="position_malformed")))
         self._watch_expiry()
-        self._delivering = self._loop.create_task(self._deliver(caller, resume_at, end))
+        self._delivery = Delivery(self, resume_at)
+        self._delivering = self._loop.create_task(self._deliver(caller, self._delivery, end))
 
-    async def _deliver(self, caller: Caller, resume_at: str, end: str) -> None:
+    async def _deliver(self, caller: Caller, delivery: Delivery, end: str) -> None:
         try:
-            async with self._services.fanout.attached(
-                caller.user_id, self, resume_at=resume_at, end=end
-            ):
-                await self._connection.wait_closed()
-        except Exception:  # noqa: BLE001 (logged; it concerns these clients alone)
+            await self._services.fanout.deliver(caller.user_id, delivery, end=end)
+        except Exception:  # noqa: BLE001 (logged; it concerns this client alone)
             _log.exception("delivery_failed", user=caller.user_id)
             self.give_up()
 
@@ -258,16 +265,19 @@ class Session:
 
     # Towards the client
 
-    def _send(self, message: str) -> bool:
-        if self._connection.send(message):
-            return True
+    def _send(self, message: str) -> None:
+        if not self._connection.send(message):
+            self._too_slow()
+
+    def _too_slow(self) -> None:
         # What is queued cannot be delivered in order any more; the feed keeps it.
         farewell = {"code": "slow_consumer", "message": "You read too slowly; resume when ready."}
         self._connection.close("slow_consumer", packets.event("error", farewell), at_once=True)
-        return False
 
     def _on_closed(self, reason: str) -> None:
         self._timer.cancel()
+        if self._delivery is not None:
+            self._delivery.look_up()
         if self._forget is not None:
             self._forget(self)
         if reason not in _ORDINARY_ENDS:
