@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -18,6 +17,7 @@ from careerlens.wire.cancel import CANCEL_MARK, ERROR_CODE
 from careerlens.wire.errors import Refusal, ScriptRefusedError
 from careerlens.wire.keys import QueueKeys, is_safe_job_id
 from careerlens.wire.link import Call, Link
+from careerlens.wire.packing import strict_json
 
 # Entries of a queue's event stream: ten minutes of absence at some forty jobs a second.
 EVENTS_KEPT = 100_000
@@ -96,7 +96,7 @@ class Queue:
         now_ms = _now_ms()
         if now_ms + job.options.delay_ms > MAX_DUE_MS:
             raise ValueError(f"delay_ms={job.options.delay_ms} is too far in the future")
-        data = json.dumps(job.data, separators=(",", ":"), allow_nan=False)
+        data = strict_json(job.data)
         return self._calls.add(job_id or "", job.name, data, job.options.to_wire(), now_ms)
 
     def _added(self, reply: Any, call: Call) -> str:
@@ -162,7 +162,7 @@ class Queue:
 
     async def update_progress(self, job_id: str, value: Any) -> bool:
         """Store and announce progress; False when there is no such job."""
-        text = json.dumps(value, separators=(",", ":"), allow_nan=False)
+        text = strict_json(value)
         return int(await self._link.run(*self._calls.progress(job_id, text))) == 0
 
     async def log(self, job_id: str, line: str) -> bool:

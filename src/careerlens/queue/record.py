@@ -122,7 +122,13 @@ def _plain_text(text: str | None) -> str | None:
 
 
 def _integer(text: str | None) -> int | None:
+    if not text:
+        return None
     try:
-        return int(float(text)) if text else None
+        return int(text)
+    except ValueError:
+        pass  # Lua writes large numbers as 1.7e+12
+    try:
+        return int(float(text))
     except (ValueError, OverflowError):
         return None

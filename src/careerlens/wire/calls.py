@@ -9,12 +9,11 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, Literal
 
-import msgpack
-
 from careerlens.wire.cancel import CANCELLED_CODE, CANCELLED_REASON, ERROR_CODE, cancel_channel
 from careerlens.wire.connection import Arg
 from careerlens.wire.keys import QueueKeys
 from careerlens.wire.link import Call
+from careerlens.wire.packing import pack
 from careerlens.wire.scripts import bullmq_script, own_script
 
 Fields = Mapping[str, str | int]
@@ -41,6 +40,7 @@ class QueueCalls:
     def __init__(self, keys: QueueKeys) -> None:
         self.keys = keys
         self._base = keys.base.encode()
+        self._known: dict[str, tuple[bytes, ...]] = {}
         self._to_take = self._named(_FETCHING + " marker")
         self._to_finish = {
             target: (self._named(_FETCHING + f" {target}"), self._named(f"metrics:{target} marker"))
@@ -50,8 +50,13 @@ class QueueCalls:
 
     def _named(self, suffixes: str, job_id: str = "") -> tuple[bytes, ...]:
         """Keys by their suffixes; `*` stands for the job's own key, `*:x` for one beside it."""
+        if not job_id and suffixes in self._known:
+            return self._known[suffixes]
         base, job = self._base, job_id.encode()
-        return tuple(base + suffix.encode().replace(b"*", job) for suffix in suffixes.split())
+        keys = tuple(base + suffix.encode().replace(b"*", job) for suffix in suffixes.split())
+        if not job_id:
+            self._known[suffixes] = keys
+        return keys
 
     # Producing
 
@@ -65,7 +70,7 @@ class QueueCalls:
         """
         stored = {_SHORT_OPTIONS.get(key, key): value for key, value in options.items()}
         head = [self.keys.base, job_id, name, timestamp_ms, None, None, None, None, None]
-        args = (_pack(head), data, _pack(stored), timestamp_ms)
+        args = (pack(head), data, pack(stored), timestamp_ms)
         if options.get("delay"):
             keys = self._named("marker meta id delayed completed events")
             return bullmq_script("addDelayedJob"), keys, args
@@ -88,7 +93,7 @@ class QueueCalls:
                 self._base,
                 token,
                 cancel_channel(self.keys.queue),
-                _pack([ERROR_CODE, CANCELLED_CODE]),
+                pack([ERROR_CODE, CANCELLED_CODE]),
             ),
         )
 
@@ -220,7 +225,7 @@ class QueueCalls:
 
     def extend_locks(self, held: Mapping[str, str], lock_duration_ms: int) -> Call:
         """Renew the locks of `held` (job id to token); the reply lists ids that are lost."""
-        args = (self._base, _pack(list(held.values())), _pack(list(held)), lock_duration_ms)
+        args = (self._base, pack(list(held.values())), pack(list(held)), lock_duration_ms)
         return bullmq_script("extendLocks"), self._named("stalled"), args
 
     def rescue_stalled(self, timestamp_ms: int, interval_ms: int, max_stalled: int) -> Call:
@@ -244,7 +249,7 @@ def fetch_options(
     token: str, lock_duration_ms: int, limiter: tuple[int, int] | None, worker_name: str | None
 ) -> bytes:
     """What a take is done with. `limiter` is at most so many jobs in so many milliseconds."""
-    return _pack(_fetch_options(token, lock_duration_ms, limiter, worker_name))
+    return pack(_fetch_options(token, lock_duration_ms, limiter, worker_name))
 
 
 def finish_options(
@@ -262,7 +267,7 @@ def finish_options(
     options.update(keepJobs=dict(keep), attempts=attempts, maxMetricsSize="")
     for short in ("fpof", "cpof", "idof", "rdof"):
         options[short] = bool(stored.get(short, False))
-    return _pack(options)
+    return pack(options)
 
 
 def retention(remove: object) -> Mapping[str, int]:
@@ -286,9 +291,4 @@ def _fetch_options(
 
 
 def _pack_fields(fields: Fields) -> bytes:
-    return _pack([part for item in fields.items() for part in item]) if fields else b""
-
-
-def _pack(value: Any) -> bytes:
-    packed: bytes = msgpack.packb(value, use_bin_type=True)
-    return packed
+    return pack([part for item in fields.items() for part in item]) if fields else b""

@@ -11,7 +11,6 @@ state is read again, rather than believing in a failure.
 
 from __future__ import annotations
 
-import json
 import time
 from collections.abc import Callable
 from typing import Literal
@@ -23,6 +22,7 @@ from careerlens.wire.calls import QueueCalls, finish_options, retention
 from careerlens.wire.cancel import CANCEL_MARK, ERROR_CODE
 from careerlens.wire.errors import CommandRejectedError, Refusal
 from careerlens.wire.link import Call, Link
+from careerlens.wire.packing import strict_json
 from careerlens.worker.backoff import retry_delay_ms
 from careerlens.worker.fetching import Fetching, Taken
 from careerlens.worker.held import HeldJob
@@ -217,5 +217,5 @@ def _failure_fields(record: JobRecord, outcome: Failed) -> dict[str, str | int]:
         limit = record.opts.get("stackTraceLimit")
         kept = limit if isinstance(limit, int) and limit >= 0 else _TRACES_KEPT
         traces = [*record.stacktrace, outcome.trace][-kept:] if kept else []
-        fields["stacktrace"] = json.dumps(traces, separators=(",", ":"))
+        fields["stacktrace"] = strict_json(traces)
     return fields

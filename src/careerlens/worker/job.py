@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Awaitable, Callable
 from typing import Any, TypeAlias
 
 from careerlens.queue.record import JobRecord
 from careerlens.wire.calls import QueueCalls
 from careerlens.wire.link import Call, Link
+from careerlens.wire.packing import strict_json
 from careerlens.worker.held import HeldJob, Interruption
 from careerlens.worker.insisting import insist
 
@@ -47,7 +47,7 @@ class ActiveJob:
 
         Raises `TypeError` or `ValueError` when `value` is not strict JSON, or too large.
         """
-        text = json.dumps(value, separators=(",", ":"), allow_nan=False)
+        text = strict_json(value)
         if len(text) > _MAX_PROGRESS_BYTES:
             raise ValueError(f"progress may hold {_MAX_PROGRESS_BYTES} bytes, got {len(text)}")
         await self._tell(self._calls.progress(self.record.id, text))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import traceback
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -10,6 +9,7 @@ from typing import Any, TypeAlias
 
 from careerlens.foundation.errors import JobError, UnrecoverableError
 from careerlens.wire.cancel import CANCELLED_CODE, CANCELLED_REASON
+from careerlens.wire.packing import strict_json
 
 MAX_RESULT_BYTES = 1024 * 1024
 _MAX_TRACEBACK = 8_000
@@ -57,8 +57,8 @@ def completed(value: Any) -> Completed | Failed:
     A wrong result fails the job for good, since the handler would return it again.
     """
     try:
-        text = json.dumps(value, separators=(",", ":"), allow_nan=False)
-    except (TypeError, ValueError, RecursionError) as error:
+        text = strict_json(value)
+    except (TypeError, ValueError) as error:
         return _invalid_result(f"its result is not JSON: {error}")
     if len(text) > MAX_RESULT_BYTES:
         return _invalid_result(f"its result has {len(text)} bytes, {MAX_RESULT_BYTES} are allowed")
