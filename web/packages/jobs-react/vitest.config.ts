@@ -2,8 +2,10 @@ import { createRequire } from 'node:module';
 import { dirname } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
-import type { Alias, Plugin } from 'vite';
+import type { Alias } from 'vite';
 import { defineConfig } from 'vitest/config';
+
+import { applicationPaths, quickstartExamples } from './examples/quickstart/as-written.js';
 
 const here = (path: string): string => fileURLToPath(new URL(path, import.meta.url));
 const react18 = createRequire(new URL('../react-18-check/package.json', import.meta.url));
@@ -20,22 +22,6 @@ const testingLibrary: Alias = {
   replacement: here('../../node_modules/@testing-library/react/dist/@testing-library/react.esm.js'),
 };
 
-const seedPaths: Alias[] = [
-  { find: '@/hooks/use-background-jobs', replacement: here('src/react/use-background-jobs.ts') },
-  {
-    find: '@/components/jobs/job-progress-notifications',
-    replacement: here('src/react/job-progress-notifications.tsx'),
-  },
-];
-
-/** Gives tests the examples as they stand, and exports the component that one of them keeps to itself. */
-const seedExamples: Plugin = {
-  name: 'seed-examples',
-  enforce: 'pre',
-  resolveId: (id) => (id.startsWith('seed-examples:') ? here(`examples/seed/${id.slice(14)}.tsx`) : null),
-  transform: (code, id) => (id.endsWith('/create-a-job.tsx') ? `${code}\nexport { MyComponent };\n` : null),
-};
-
 const shared = {
   environment: 'jsdom' as const,
   setupFiles: ['test/setup.ts'],
@@ -46,13 +32,13 @@ export default defineConfig({
   test: {
     projects: [
       {
-        plugins: [seedExamples],
-        resolve: { alias: seedPaths },
+        plugins: [quickstartExamples],
+        resolve: { alias: applicationPaths },
         test: { ...shared, name: 'react-19', include: ['test/**/*.test.{ts,tsx}'] },
       },
       {
-        plugins: [seedExamples],
-        resolve: { alias: [...seedPaths, ...asReact18, testingLibrary] },
+        plugins: [quickstartExamples],
+        resolve: { alias: [...applicationPaths, ...asReact18, testingLibrary] },
         test: {
           ...shared,
           name: 'react-18',

@@ -1,7 +1,7 @@
-declare module 'seed-examples:create-a-job' {
+declare module 'quickstart:create-a-job' {
   export function MyComponent(): import('react').JSX.Element;
 }
 
-declare module 'seed-examples:display-progress' {
+declare module 'quickstart:display-progress' {
   export default function App(): import('react').JSX.Element;
 }

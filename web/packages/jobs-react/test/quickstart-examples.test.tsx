@@ -24,8 +24,8 @@ it('run as they stand: a button that creates a job, and its progress on screen',
   timings.firstList = 5;
   const logged = vi.spyOn(console, 'log').mockImplementation(() => undefined);
   onTestFinished(() => logged.mockRestore());
-  const { MyComponent } = await import('seed-examples:create-a-job');
-  const { default: App } = await import('seed-examples:display-progress');
+  const { MyComponent } = await import('quickstart:create-a-job');
+  const { default: App } = await import('quickstart:display-progress');
   render(
     <>
       <MyComponent />
