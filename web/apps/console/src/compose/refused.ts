@@ -5,6 +5,12 @@ import type { DraftProblems } from './draft';
 const RESUME_FIELDS = /^(body\.)?(resume|resumeText|resumeFile)(\.|$)/;
 const ROLE_FIELDS = /^(body\.)?targetRole(\.|$)/;
 
+/** The server's words continue a field's name; beside the field they stand alone. */
+function asSentence(words: string): string {
+  const sentence = words.charAt(0).toUpperCase() + words.slice(1);
+  return /[.!?]$/.test(sentence) ? sentence : `${sentence}.`;
+}
+
 /** Whether the form has a place for what is said about this field. */
 export function hasPlace(field: string): boolean {
   return RESUME_FIELDS.test(field) || ROLE_FIELDS.test(field);
@@ -16,7 +22,7 @@ export function fieldProblems(error: unknown): DraftProblems {
   const resume = error.errors.find(({ field }) => RESUME_FIELDS.test(field));
   const role = error.errors.find(({ field }) => ROLE_FIELDS.test(field));
   return {
-    ...(resume === undefined ? {} : { resume: resume.message }),
-    ...(role === undefined ? {} : { targetRole: role.message }),
+    ...(resume === undefined ? {} : { resume: asSentence(resume.message) }),
+    ...(role === undefined ? {} : { targetRole: asSentence(role.message) }),
   };
 }

@@ -9,7 +9,10 @@ const ADVICE: Readonly<Partial<Record<string, string>>> = {
   resume_encrypted: 'Open it, save a copy without a password, and hand in the copy.',
   resume_no_text: 'Export it again from the program it was written in, or paste the text.',
   resume_unreadable: 'Open it to see whether it is whole, export it again as PDF or DOCX, or paste the text.',
-  timeout: 'Long files take longer. Trying again often helps; pasting the text is the surest way.',
+  timeout: 'Trying again often helps. If it happens once more, paste the text instead.',
+  out_of_memory: 'The file asks for more than we give to one résumé. Paste its text instead.',
+  crashed: 'Something in the file upset our reader. Export it again as PDF, or paste its text.',
+  upload_gone: 'Files are kept for a day only. Hand it in once more.',
 };
 
 interface Props {

@@ -30,7 +30,9 @@ export function Refusal({ error, title, isShown = () => false }: Props) {
     );
   }
   const fields = error.errors.filter(({ field }) => !isShown(field));
-  const explanation = LOST[error.code] ?? error.detail;
+  // The detail of wrong fields only repeats them.
+  const repeats = error.errors.length > 0;
+  const explanation = LOST[error.code] ?? (repeats ? '' : error.detail);
   return (
     <div ref={note} className="note note--danger refusal" role="alert">
       <AlertIcon />
