@@ -139,7 +139,9 @@ function HomeTitle() {
   const heading = useArrival('');
   return (
     <div className="home__title">
-      <h1 ref={heading} tabIndex={-1}>Read your résumé the way a screener does</h1>
+      <h1 ref={heading} tabIndex={-1}>
+        Read your résumé the way a screener does
+      </h1>
       <p>Name the role. You get a score, and for every finding the very line it is about.</p>
     </div>
   );

@@ -1,6 +1,6 @@
 import type { Job } from '@careerlens/jobs-react';
 
-import { asWords, fieldsOf } from '../report/fields';
+import { asWords, fieldsOf } from '../shell/fields';
 import { readRoleTitle } from '../report/reading';
 import type { About } from './about';
 

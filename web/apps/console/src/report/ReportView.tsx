@@ -137,7 +137,8 @@ function ReportSection(props: { name: string; title: string; current: boolean; c
 
 function timesOf({ startedAt, completedAt }: Job): readonly Fact[] {
   if (completedAt === null) return [];
-  const took = startedAt === null ? '' : `, in ${describeDuration(completedAt.getTime() - startedAt.getTime())}`;
+  const took =
+    startedAt === null ? '' : `, in ${describeDuration(completedAt.getTime() - startedAt.getTime())}`;
   return [{ label: 'Made', value: `${describeMoment(completedAt)}${took}` }];
 }
 

@@ -1,4 +1,4 @@
-import { fieldsOf, numberOf, textOf, textsOf, type Fields } from './fields';
+import { fieldsOf, numberOf, textOf, textsOf, type Fields } from '../shell/fields';
 import type { Fact } from './model';
 
 const FORMATS: Readonly<Record<string, string>> = { pdf: 'PDF', docx: 'DOCX', text: 'Text' };

@@ -2,13 +2,12 @@ import {
   asWords,
   fieldsOf,
   firstText,
-  isFields,
-  listOf,
   numberOf,
+  recordsOf,
   textOf,
   textsOf,
   type Fields,
-} from './fields';
+} from '../shell/fields';
 import type {
   Finding,
   Importance,
@@ -32,7 +31,6 @@ import type {
 import { readProvenance } from './provenance';
 
 const clamp = (value: number, most: number): number => Math.min(most, Math.max(0, value));
-const recordsOf = (value: unknown): readonly Fields[] => listOf(value).filter(isFields);
 
 /** Reads the result of a `resume-optimization` job; `null` when it is not one. */
 export function readReport(result: unknown): Report | null {

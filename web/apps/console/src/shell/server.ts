@@ -1,5 +1,6 @@
 import { JobsApiError, type JobStatusResponse } from '@careerlens/jobs-react';
 
+import { fieldsOf, isFields, recordsOf, textsOf } from './fields';
 import type { Identity } from './identity';
 
 /** What the server tells every visitor about itself. */
@@ -14,19 +15,14 @@ export interface HistoryPage {
   readonly nextCursor: string | null;
 }
 
-type Fields = Readonly<Record<string, unknown>>;
-
 const TIMEOUT_MS = 10_000;
 const DEFAULT_MAX_UPLOAD_BYTES = 5 * 1024 * 1024;
-
-const isFields = (value: unknown): value is Fields =>
-  typeof value === 'object' && value !== null && !Array.isArray(value);
 
 /**
  * Reads one of the routes that are about the product rather than about a job; jobs are the business
  * of `@careerlens/jobs-react`. Raises `JobsApiError`.
  */
-async function read(path: string, identity: Identity | null, signal?: AbortSignal): Promise<Fields> {
+async function read(path: string, identity: Identity | null, signal?: AbortSignal): Promise<unknown> {
   const headers = new Headers({ accept: 'application/json' });
   if (identity !== null) {
     headers.set('x-user-id', identity.userId);
@@ -51,9 +47,8 @@ async function read(path: string, identity: Identity | null, signal?: AbortSigna
       title: 'The server could not be reached',
     });
   }
-  const fields = isFields(body) ? body : {};
-  if (response.ok) return fields;
-  const { title, detail } = fields;
+  if (response.ok) return body;
+  const { title, detail } = fieldsOf(body);
   throw new JobsApiError({
     status: response.status,
     code: `http_${response.status}`,
@@ -72,7 +67,7 @@ function parse(text: string): unknown {
 }
 
 export async function readConfig(signal: AbortSignal): Promise<ServerConfig> {
-  const config = await read('/api/config', null, signal);
+  const config = fieldsOf(await read('/api/config', null, signal));
   const bytes = config['maxUploadBytes'];
   return {
     developmentIdentity: config['developmentIdentity'] === true,
@@ -94,8 +89,7 @@ export async function readHistory(
 ): Promise<HistoryPage> {
   const query = new URLSearchParams({ limit: '20' });
   if (cursor !== null) query.set('cursor', cursor);
-  const page = await read(`/api/jobs/history?${query}`, identity, signal);
-  const { jobs, nextCursor } = page;
+  const { jobs, nextCursor } = fieldsOf(await read(`/api/jobs/history?${query}`, identity, signal));
   return {
     jobs: Array.isArray(jobs) ? jobs.filter(isStatus) : [],
     nextCursor: typeof nextCursor === 'string' ? nextCursor : null,
@@ -108,22 +102,17 @@ export async function readRoles(
   jobType: string,
   signal: AbortSignal,
 ): Promise<readonly string[]> {
-  const answer = await read('/api/job-types', identity, signal);
-  const types = [answer['types'], answer['jobTypes']].find(Array.isArray) ?? [];
-  const described = types.find((type: unknown) => isFields(type) && type['type'] === jobType);
-  return isFields(described) ? rolesOf(described['schema']) : [];
+  const types = recordsOf(await read('/api/job-types', identity, signal));
+  const described = types.find(({ type }) => type === jobType);
+  return described === undefined ? [] : rolesOf(described['schema']);
 }
 
 /** The examples of a schema's `targetRole`, wherever the schema's generator put them. */
 export function rolesOf(schema: unknown): readonly string[] {
-  const properties = isFields(schema) ? schema['properties'] : null;
-  const field = isFields(properties) ? properties['targetRole'] : null;
-  if (!isFields(field)) return [];
-  const branches = Array.isArray(field['anyOf']) ? field['anyOf'].filter(isFields) : [];
-  for (const { examples } of [field, ...branches]) {
-    if (Array.isArray(examples)) {
-      return examples.filter((example): example is string => typeof example === 'string');
-    }
-  }
-  return [];
+  const field = fieldsOf(fieldsOf(fieldsOf(schema)['properties'])['targetRole']);
+  return (
+    [field, ...recordsOf(field['anyOf'])]
+      .map(({ examples }) => textsOf(examples))
+      .find((examples) => examples.length > 0) ?? []
+  );
 }

@@ -12,6 +12,8 @@ export const fieldsOf = (value: unknown): Fields => (isFields(value) ? value : N
 
 export const listOf = (value: unknown): readonly unknown[] => (Array.isArray(value) ? value : []);
 
+export const recordsOf = (value: unknown): readonly Fields[] => listOf(value).filter(isFields);
+
 export const textOf = (value: unknown): string => (typeof value === 'string' ? value.trim() : '');
 
 export const textsOf = (value: unknown): readonly string[] =>
