@@ -70,7 +70,10 @@ async def test_a_returned_value_completes_the_job(redis_url: str, queue: Queue, 
     assert state is QueueState.COMPLETED
     assert record.returnvalue == {"twice": 42}
     assert (record.attempts_made, record.attempts_started) == (1, 1)
-    assert record.timestamp_ms <= (record.processed_on_ms or 0) <= (record.finished_on_ms or 0)
+    assert record.processed_on_ms is not None
+    assert record.finished_on_ms is not None
+    assert record.timestamp_ms <= record.finished_on_ms
+    assert record.processed_on_ms <= record.finished_on_ms
     names = await event_names(link)
     assert names == ["added", "waiting", "active", "completed", "drained"]
     assert worker.stats.completed == 1

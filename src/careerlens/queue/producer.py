@@ -15,7 +15,7 @@ from careerlens.queue.record import JobRecord, QueueState
 from careerlens.wire.calls import QueueCalls
 from careerlens.wire.cancel import CANCEL_MARK, ERROR_CODE
 from careerlens.wire.errors import Refusal, ScriptRefusedError
-from careerlens.wire.keys import QueueKeys, is_safe_job_id
+from careerlens.wire.keys import QueueKeys, can_name_a_job, is_safe_job_id
 from careerlens.wire.link import Call, Link
 from careerlens.wire.packing import strict_json
 
@@ -112,14 +112,19 @@ class Queue:
 
     async def jobs(self, job_ids: Sequence[str]) -> list[JobRecord | None]:
         """Many jobs in one round trip, in the order asked; None where there is none."""
-        replies = await self._link.call_many([("HGETALL", self.keys.job(id_)) for id_ in job_ids])
-        return [
-            JobRecord.from_fields(job_id, flat) if flat else None
-            for job_id, flat in zip(job_ids, replies, strict=True)
-        ]
+        known = [job_id for job_id in dict.fromkeys(job_ids) if can_name_a_job(job_id)]
+        replies = await self._link.call_many([("HGETALL", self.keys.job(id_)) for id_ in known])
+        found = {
+            job_id: JobRecord.from_fields(job_id, flat)
+            for job_id, flat in zip(known, replies, strict=True)
+            if flat
+        }
+        return [found.get(job_id) for job_id in job_ids]
 
     async def state(self, job_id: str) -> QueueState:
         """Where the job is; `unknown` when the queue does not know it."""
+        if not can_name_a_job(job_id):
+            return QueueState.UNKNOWN
         return QueueState(_text(await self._link.run(*self._calls.state(job_id))))
 
     async def job_and_state(self, job_id: str) -> tuple[JobRecord | None, QueueState]:
@@ -130,11 +135,14 @@ class Queue:
         self, job_ids: Sequence[str]
     ) -> list[tuple[JobRecord | None, QueueState]]:
         """As `job_and_state` for many jobs in one round trip, in the order asked."""
-        replies = await self._link.run_many([self._calls.snapshot(id_) for id_ in job_ids])
-        return [
-            (JobRecord.from_fields(job_id, flat) if flat else None, QueueState(_text(state)))
-            for job_id, (state, flat) in zip(job_ids, replies, strict=True)
-        ]
+        known = [job_id for job_id in dict.fromkeys(job_ids) if can_name_a_job(job_id)]
+        replies = await self._link.run_many([self._calls.snapshot(id_) for id_ in known])
+        found = {
+            job_id: (JobRecord.from_fields(job_id, flat), QueueState(_text(state)))
+            for job_id, (state, flat) in zip(known, replies, strict=True)
+            if flat
+        }
+        return [found.get(job_id, (None, QueueState.UNKNOWN)) for job_id in job_ids]
 
     async def counts(self) -> dict[str, int]:
         """How many jobs are in each state, by the names of `QueueState`."""
@@ -149,6 +157,8 @@ class Queue:
 
     async def logs(self, job_id: str, *, limit: int = _LOG_LINES_KEPT) -> list[str]:
         """The last lines of a job's log, oldest first."""
+        if not can_name_a_job(job_id):
+            return []
         lines = await self._link.call("LRANGE", self.keys.logs(job_id), -limit, -1)
         return [_text(line) for line in lines]
 
@@ -156,17 +166,23 @@ class Queue:
 
     async def cancel(self, job_id: str) -> CancelOutcome:
         """Cancel a job in whatever state it is; the server decides a race with its worker."""
+        if not can_name_a_job(job_id):
+            return CancelOutcome.NOT_FOUND
         token = f"cancel:{uuid4().hex}"
         reply = await self._link.run(*self._calls.cancel(job_id, _now_ms(), token))
         return CancelOutcome(_text(reply))
 
     async def update_progress(self, job_id: str, value: Any) -> bool:
         """Store and announce progress; False when there is no such job."""
+        if not can_name_a_job(job_id):
+            return False
         text = strict_json(value)
         return int(await self._link.run(*self._calls.progress(job_id, text))) == 0
 
     async def log(self, job_id: str, line: str) -> bool:
         """Append a line to the job's log; False when there is no such job."""
+        if not can_name_a_job(job_id):
+            return False
         call = self._calls.log(job_id, line, _LOG_LINES_KEPT)
         return int(await self._link.run(*call)) >= 0
 
@@ -178,7 +194,9 @@ class Queue:
         Raises `ScriptRefusedError` when it is not in that state.
         """
         record = await self.job(job_id)
-        lifo = bool(record and record.opts.get("lifo"))
+        if record is None:
+            raise ScriptRefusedError("reprocessJob", Refusal.JOB_MISSING, job_id)
+        lifo = bool(record.opts.get("lifo"))
         # A mark of an earlier cancellation would end the new run at once.
         await self._link.call("HDEL", self.keys.job(job_id), CANCEL_MARK, ERROR_CODE)
         call = self._calls.reprocess(job_id, state, lifo=lifo, reset=reset)
@@ -186,6 +204,8 @@ class Queue:
 
     async def remove(self, job_id: str) -> bool:
         """Remove a job and all its traces; False while a worker runs it."""
+        if not can_name_a_job(job_id):
+            raise ScriptRefusedError("removeJob", Refusal.JOB_MISSING, job_id)
         call = self._calls.remove(job_id)
         return self._refuse(await self._link.run(*call), call, job_id) == 1
 

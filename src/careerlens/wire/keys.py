@@ -18,14 +18,21 @@ _INTEGER = re.compile(r"[+-]?[0-9]+")
 _MAX_JOB_ID_LENGTH = 2_048
 
 
-def is_safe_job_id(job_id: str) -> bool:
-    """Whether a job may carry this id without touching the queue's own keys or its counter."""
+def can_name_a_job(job_id: str) -> bool:
+    """Whether a job with this id can exist, so that asking for it reads a job and nothing else."""
     return (
         0 < len(job_id) <= _MAX_JOB_ID_LENGTH
-        and job_id.isprintable()
         and job_id not in _OWN_SUFFIXES
-        and not job_id.startswith(_OWN_PREFIXES)
         and not job_id.endswith(_JOB_SUFFIXES)
+    )
+
+
+def is_safe_job_id(job_id: str) -> bool:
+    """Whether a producer may choose this id without touching the queue's own keys or counter."""
+    return (
+        can_name_a_job(job_id)
+        and job_id.isprintable()
+        and not job_id.startswith(_OWN_PREFIXES)
         and not _INTEGER.fullmatch(job_id)
     )
 
