@@ -15,6 +15,7 @@ from weakref import WeakKeyDictionary
 
 from pydantic import BaseModel, TypeAdapter
 from pydantic.errors import PydanticSchemaGenerationError
+from pydantic.json_schema import DEFAULT_REF_TEMPLATE
 
 from careerlens.foundation.errors import ConfigurationError
 from careerlens.foundation.settings import Settings
@@ -76,9 +77,14 @@ class JobDefinition:
                     found[self.wire_name(name)] = mark.text
         return found
 
-    def public_schema(self) -> dict[str, Any]:
-        """JSON Schema of what a client may send, server-filled fields left out."""
-        schema: dict[str, Any] = self.input_model.model_json_schema(by_alias=True)
+    def public_schema(self, *, ref_template: str = DEFAULT_REF_TEMPLATE) -> dict[str, Any]:
+        """JSON Schema of what a client may send, server-filled fields left out.
+
+        `ref_template` says where shared parts will stand: by default in the schema itself.
+        """
+        schema: dict[str, Any] = self.input_model.model_json_schema(
+            by_alias=True, ref_template=ref_template
+        )
         for name in self._server_filled():
             wire_name = self.wire_name(name)
             schema.get("properties", {}).pop(wire_name, None)

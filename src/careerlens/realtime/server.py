@@ -61,8 +61,11 @@ def make_server(app: Any, *, max_frame_bytes: int) -> Server:
     )
 
 
-def listen(host: str, port: int) -> socket.socket:
-    """A listening socket. Raises `ConfigurationError` when the address cannot be had."""
+def listen(host: str, port: int, *, variable: str = "SOCKET_PORT") -> socket.socket:
+    """A listening socket. Raises `ConfigurationError` when the address cannot be had.
+
+    `variable` is the setting to name then.
+    """
     try:
         family, _, _, _, address = socket.getaddrinfo(
             host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
@@ -76,7 +79,7 @@ def listen(host: str, port: int) -> socket.socket:
             raise
     except OSError as error:
         raise ConfigurationError(
-            "SOCKET_PORT",
+            variable,
             f"port {port} of {host} cannot be used ({error.strerror}).",
             "Stop what listens there, or choose another port.",
         ) from error

@@ -1,0 +1,162 @@
+"""The HTTP API: how it is put together, and how a process serves it."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING
+
+import uvicorn
+from fastapi import FastAPI
+from fastapi.openapi.docs import get_swagger_ui_html
+from starlette.responses import HTMLResponse, JSONResponse
+
+from careerlens import __version__
+from careerlens.api import health, jobs, pages
+from careerlens.api.answers import answer_errors
+from careerlens.api.middleware import OriginRules, RequestFrame
+from careerlens.api.openapi import describe_api
+from careerlens.api.services import open_services
+from careerlens.archive import ArchiveStore, run_recorder
+from careerlens.auth import Authenticator
+from careerlens.foundation.logging import get_logger
+from careerlens.jobs.definitions import Registry, load_registry
+from careerlens.realtime.relay import Relay
+from careerlens.realtime.server import Server, listen, serve_until_cancelled
+
+if TYPE_CHECKING:
+    from careerlens.foundation.embedded import RedisEndpoint
+    from careerlens.foundation.settings import Settings
+
+_GRACE_S = 5
+_MAX_HEADER_BYTES = 32 * 1024
+# The interactive page loads its program from there; it exists in development alone.
+_DOCS_POLICY = (
+    "default-src 'none'; connect-src 'self'; img-src 'self' data: https://fastapi.tiangolo.com; "
+    "script-src 'unsafe-inline' https://cdn.jsdelivr.net; "
+    "style-src 'unsafe-inline' https://cdn.jsdelivr.net; frame-ancestors 'none'"
+)
+
+_log = get_logger("careerlens.api")
+
+
+def create_app(
+    settings: Settings,
+    *,
+    redis_url: str,
+    registry: Registry,
+    archive: ArchiveStore | None = None,
+) -> FastAPI:
+    """The application. Redis and the archive may be away while it starts and while it runs.
+
+    `archive` stays the caller's to close; without one, the application opens its own.
+
+    Raises `ConfigurationError` when no safe way to know callers is set.
+    """
+    authenticator = Authenticator.from_settings(settings)
+
+    @asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        store = archive or ArchiveStore.from_settings(settings)
+        try:
+            async with open_services(
+                settings, redis_url, registry, authenticator, store
+            ) as services:
+                app.state.services = services
+                yield
+        finally:
+            if archive is None:
+                await store.close()
+
+    app = FastAPI(
+        title="CareerLens Jobs",
+        version=__version__,
+        lifespan=lifespan,
+        openapi_url=None,
+        docs_url=None,
+        redoc_url=None,
+        redirect_slashes=False,
+    )
+    app.state.settings = settings
+    app.include_router(jobs.router)
+    app.include_router(pages.router)
+    app.include_router(health.router)
+    answer_errors(app)
+    describe_api(app, registry)
+    if settings.is_development:
+        _serve_description(app)
+    pages.mount_console(app)
+    app.add_middleware(OriginRules, allowed=settings.allowed_origins())
+    app.add_middleware(RequestFrame)
+    return app
+
+
+async def serve(settings: Settings, endpoint: RedisEndpoint) -> None:
+    """Serve the API on `API_PORT`, relay events and record history, until cancelled.
+
+    Relay and recorder only work while no other process does. One that fails ends the process,
+    aloud, so that it is started afresh.
+
+    Raises `ConfigurationError` when the port cannot be had or no safe way to know callers is set.
+    """
+    registry = load_registry(settings)
+    archive = ArchiveStore.from_settings(settings)
+    app = create_app(settings, redis_url=endpoint.url, registry=registry, archive=archive)
+    host = settings.listen_host(settings.api_host)
+    listener = listen(host, settings.api_port, variable="API_PORT")
+    server = _make_server(app)
+
+    async def end_streams() -> None:
+        app.state.services.stopping.set()
+
+    try:
+        async with asyncio.TaskGroup() as tasks:
+            relay = Relay(endpoint.url, registry, prefix=settings.queue_prefix)
+            beside = [
+                tasks.create_task(relay.run(), name="relay"),
+                tasks.create_task(
+                    run_recorder(settings, endpoint.url, registry, archive), name="recorder"
+                ),
+            ]
+            _log.info("listening", host=host, port=listener.getsockname()[1])
+            try:
+                await serve_until_cancelled(server, listener, before_stop=end_streams)
+            finally:
+                for task in beside:
+                    task.cancel()
+    finally:
+        listener.close()
+        await archive.close()
+
+
+def _make_server(app: FastAPI) -> Server:
+    return Server(
+        uvicorn.Config(
+            app,
+            interface="asgi3",
+            lifespan="on",
+            ws="none",
+            access_log=False,
+            log_config=None,
+            server_header=False,
+            date_header=True,
+            proxy_headers=False,
+            h11_max_incomplete_event_size=_MAX_HEADER_BYTES,
+            timeout_graceful_shutdown=_GRACE_S,
+        )
+    )
+
+
+def _serve_description(app: FastAPI) -> None:
+    """The OpenAPI document and a page to try it on; for developers only."""
+
+    @app.get("/openapi.json", include_in_schema=False)
+    async def openapi() -> JSONResponse:
+        return JSONResponse(app.openapi())
+
+    @app.get("/docs", include_in_schema=False)
+    async def docs() -> HTMLResponse:
+        page = get_swagger_ui_html(openapi_url="/openapi.json", title="CareerLens Jobs")
+        page.headers["Content-Security-Policy"] = _DOCS_POLICY
+        return page

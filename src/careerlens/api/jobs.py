@@ -1,0 +1,191 @@
+"""The routes about jobs: create, list, status, cancel, history and events."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import AsyncGenerator
+from contextlib import aclosing
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Header, Query, Request
+from pydantic import BaseModel, Field
+from redis.exceptions import RedisError
+from starlette.responses import Response, StreamingResponse
+
+from careerlens.api.bodies import read_job_form
+from careerlens.api.creating import NewJobRequest
+from careerlens.api.services import CallerDep, ServicesDep
+from careerlens.api.streaming import until_stopping
+from careerlens.foundation.errors import JobNotFoundError, ServiceUnavailableError
+from careerlens.foundation.logging import get_logger
+from careerlens.jobs.model import (
+    CancelResponse,
+    JobCreatedResponse,
+    JobStatusResponse,
+    WireModel,
+)
+from careerlens.realtime.sse import HEADERS, event_stream
+
+POLL_AGAIN_S = 2
+MAX_PAGE = 100
+
+_log = get_logger("careerlens.api")
+router = APIRouter(prefix="/api", tags=["jobs"])
+
+IdempotencyKey = Annotated[
+    str | None,
+    Header(
+        alias="Idempotency-Key",
+        description="Repeat a request under the same key, and still only one job is created.",
+    ),
+]
+
+
+class JobList(WireModel):
+    """The caller's jobs that have not ended, newest first."""
+
+    jobs: list[JobStatusResponse]
+
+
+class JobHistory(WireModel):
+    """A page of the caller's jobs, newest first. `next_cursor` leads to the next page, if any."""
+
+    jobs: list[JobStatusResponse]
+    next_cursor: str | None = None
+
+
+class JobType(WireModel):
+    """A kind of job that may be created: `schema` is the JSON Schema of its fields."""
+
+    type: str
+    title: str
+    description: str
+    json_schema: Annotated[dict[str, Any], Field(alias="schema")]
+    takes_file: bool
+
+
+@router.post("/jobs", operation_id="createJob", status_code=202, response_model=JobCreatedResponse)
+async def create_job(
+    request: Request,
+    caller: CallerDep,
+    services: ServicesDep,
+    idempotency_key: IdempotencyKey = None,
+) -> Response:
+    """Create a job: JSON, or a form with the résumé as the file `resume`."""
+    wanted = NewJobRequest.of(await read_job_form(request), services)
+    if idempotency_key is None:
+        created, is_repeated = await wanted.create(services, caller), False
+    else:
+        created, is_repeated = await wanted.create_once(services, caller, idempotency_key)
+    response = _json(created)
+    response.status_code = 202
+    response.headers["Location"] = created.status_url
+    response.headers["Retry-After"] = str(POLL_AGAIN_S)
+    if is_repeated:
+        response.headers["Idempotent-Replayed"] = "true"
+    return response
+
+
+@router.get("/jobs", operation_id="listJobs", response_model=JobList)
+async def list_jobs(caller: CallerDep, services: ServicesDep) -> Response:
+    """The caller's jobs that have not ended, newest first."""
+    return _json(JobList(jobs=await services.manager.list_active_jobs(caller.user_id)))
+
+
+@router.get("/jobs/history", operation_id="listJobHistory", response_model=JobHistory)
+async def list_job_history(
+    caller: CallerDep,
+    services: ServicesDep,
+    limit: Annotated[int, Query(ge=1, le=MAX_PAGE)] = 20,
+    cursor: Annotated[str | None, Query(max_length=4096)] = None,
+) -> Response:
+    """Every job of the caller that is remembered, newest first, page by page."""
+    page = await services.archive.history(caller.user_id, limit=limit, cursor=cursor)
+    jobs = [job.to_response() for job in page.items]
+    return _json(JobHistory(jobs=jobs, next_cursor=page.next_cursor))
+
+
+@router.get("/job-types", operation_id="listJobTypes", response_model=list[JobType])
+async def list_job_types(caller: CallerDep, services: ServicesDep) -> list[JobType]:
+    """The kinds of job that may be created, each with its fields."""
+    return [
+        JobType(
+            type=definition.type,
+            title=definition.title,
+            description=definition.description,
+            json_schema=definition.public_schema(),
+            takes_file=definition.upload_field is not None,
+        )
+        for definition in services.registry.values()
+    ]
+
+
+@router.get(
+    "/jobs/{job_id:path}/status", operation_id="getJobStatus", response_model=JobStatusResponse
+)
+async def get_job_status(
+    job_id: str,
+    request: Request,
+    caller: CallerDep,
+    services: ServicesDep,
+    if_none_match: Annotated[str | None, Header()] = None,
+) -> Response:
+    """Where a job stands; 304 when it stands where the `If-None-Match` of the caller says."""
+    status = await services.manager.get_job_status(job_id, caller.user_id)
+    response = _json(status)
+    tag = f'"{hashlib.sha256(response.body).hexdigest()[:32]}"'
+    headers = {"ETag": tag}
+    if not status.status.is_final:
+        headers["Retry-After"] = str(POLL_AGAIN_S)
+    if if_none_match is not None and tag in {
+        each.strip().removeprefix("W/") for each in if_none_match.split(",")
+    }:
+        return Response(status_code=304, headers=headers)
+    response.headers.update(headers)
+    return response
+
+
+@router.post("/jobs/{job_id:path}/cancel", operation_id="cancelJob", response_model=CancelResponse)
+async def cancel_job(job_id: str, caller: CallerDep, services: ServicesDep) -> Response:
+    """Cancel a job, wherever it is. A running one is given up to two seconds to end."""
+    return _json(await services.manager.cancel_job(job_id, caller.user_id))
+
+
+@router.get(
+    "/jobs/{job_id:path}/events",
+    operation_id="streamJobEvents",
+    response_class=StreamingResponse,
+    responses={200: {"content": {"text/event-stream": {"schema": {"type": "string"}}}}},
+)
+async def stream_job_events(
+    job_id: str,
+    caller: CallerDep,
+    services: ServicesDep,
+    last_event_id: Annotated[str | None, Header(alias="Last-Event-ID")] = None,
+) -> StreamingResponse:
+    """What happens to a job, as it happens: its status first, then each update until its end."""
+    events = await event_stream(
+        services.feed,
+        services.manager,
+        caller.user_id,
+        job_id,
+        last_event_id,
+        ends_at=caller.expires_at,
+    )
+    return StreamingResponse(
+        _quietly_ended(until_stopping(events, services.stopping)), headers=HEADERS
+    )
+
+
+async def _quietly_ended(events: AsyncGenerator[bytes, None]) -> AsyncGenerator[bytes, None]:
+    """The stream, which simply ends where it cannot go on: clients resume from their last id."""
+    async with aclosing(events):
+        try:
+            async for event in events:
+                yield event
+        except (ServiceUnavailableError, RedisError, JobNotFoundError) as error:
+            _log.warning("event_stream_cut", reason=type(error).__name__)
+
+
+def _json(model: BaseModel) -> Response:
+    return Response(model.model_dump_json(by_alias=True), media_type="application/json")

@@ -1,0 +1,102 @@
+"""What the routes work with, made once per process, and who is calling them."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass, field
+from typing import Annotated
+
+from fastapi import Depends, Request
+
+from careerlens.api.idempotency import IdempotencyRecords
+from careerlens.archive import ArchiveStore
+from careerlens.auth import Authenticator, Caller, bearer_token
+from careerlens.foundation.settings import Settings
+from careerlens.jobs.definitions import Registry
+from careerlens.jobs.manager import JobManager
+from careerlens.jobs.model import JobStatusResponse
+from careerlens.jobs.uploads import UploadStore
+from careerlens.realtime.feed import Feed
+from careerlens.wire.link import Link
+
+LINK_TIMEOUT_S = 1.5
+"""How long a request waits for a Redis that is away before it answers 503."""
+_UPLOAD_TIMEOUT_S = 5.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class Services:
+    """Everything that a route may need."""
+
+    settings: Settings
+    registry: Registry
+    authenticator: Authenticator
+    link: Link
+    manager: JobManager
+    uploads: UploadStore
+    idempotency: IdempotencyRecords
+    archive: ArchiveStore
+    feed: Feed
+    stopping: asyncio.Event = field(default_factory=asyncio.Event)
+    """Set when the server is about to stop: open streams end themselves then."""
+
+
+@asynccontextmanager
+async def open_services(
+    settings: Settings,
+    redis_url: str,
+    registry: Registry,
+    authenticator: Authenticator,
+    archive: ArchiveStore,
+) -> AsyncIterator[Services]:
+    """The services of one process. None of them needs Redis to be there yet."""
+    async with AsyncExitStack() as closing:
+        link = Link(redis_url, name="careerlens:api", timeout_s=LINK_TIMEOUT_S)
+        closing.push_async_callback(link.close)
+        # Files would hold up what is behind them on a shared connection.
+        upload_link = Link(redis_url, name="careerlens:uploads", timeout_s=_UPLOAD_TIMEOUT_S)
+        closing.push_async_callback(upload_link.close)
+        feed = await closing.enter_async_context(Feed(redis_url))
+
+        async def find_past_job(job_id: str, user_id: str) -> JobStatusResponse | None:
+            archived = await archive.get(job_id, owner=user_id)
+            return archived.to_response() if archived is not None else None
+
+        yield Services(
+            settings=settings,
+            registry=registry,
+            authenticator=authenticator,
+            link=link,
+            manager=JobManager(
+                link, registry, prefix=settings.queue_prefix, find_past_job=find_past_job
+            ),
+            uploads=UploadStore(upload_link),
+            idempotency=IdempotencyRecords(link),
+            archive=archive,
+            feed=feed,
+        )
+
+
+def services_of(request: Request) -> Services:
+    """The services of the application that handles this request."""
+    services: Services = request.app.state.services
+    return services
+
+
+async def current_caller(
+    request: Request, services: Annotated[Services, Depends(services_of)]
+) -> Caller:
+    """Who is calling. Raises `AuthenticationError` when nothing proves it."""
+    headers = request.headers
+    return await services.authenticator.authenticate(
+        bearer_token(headers.get("authorization")),
+        headers.get("x-user-id"),
+        peer=request.client.host if request.client is not None else None,
+        host=headers.get("host"),
+    )
+
+
+ServicesDep = Annotated[Services, Depends(services_of)]
+CallerDep = Annotated[Caller, Depends(current_caller)]

@@ -1,0 +1,114 @@
+"""A real API on a free port, and workers beside it."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+import httpx
+import uvicorn
+
+from careerlens.api.app import create_app
+from careerlens.foundation.settings import Settings, load_settings
+from careerlens.jobs.definitions import Registry
+from careerlens.jobs.working import run_worker
+from careerlens.realtime.server import Server, listen
+from support import eventually
+from team_jobs import REGISTRY
+from tokens import SECRET, good_claims, hs256
+
+
+class RunningApi:
+    """An API behind a real server on a free port of this machine."""
+
+    def __init__(self, settings: Settings, port: int, redis_url: str) -> None:
+        self.settings = settings
+        self.port = port
+        self.redis_url = redis_url
+        self.url = f"http://localhost:{port}"
+
+    def client(self, user: str | None, **headers: str) -> httpx.AsyncClient:
+        """A client of `user`, by a token; of nobody when None."""
+        if user is not None:
+            headers["authorization"] = f"Bearer {hs256(good_claims(userId=user))}"
+        return httpx.AsyncClient(base_url=self.url, headers=headers, timeout=20, trust_env=False)
+
+
+def api_settings(home: Path, **changes: Any) -> Settings:
+    """Settings of an API under test: development, on loopback, with `tokens.SECRET`."""
+    return load_settings(**{"home": home, "jwt_secret": SECRET.decode(), **changes})
+
+
+@asynccontextmanager
+async def running_api(
+    redis_url: str, home: Path, *, registry: Registry = REGISTRY, **changes: Any
+) -> AsyncIterator[RunningApi]:
+    """The API alone: without relay, recorder or worker."""
+    settings = api_settings(home, **changes)
+    app = create_app(settings, redis_url=redis_url, registry=registry)
+    listener = listen("127.0.0.1", 0)
+    server = Server(
+        uvicorn.Config(
+            app, interface="asgi3", lifespan="on", access_log=False, log_config=None,
+            server_header=False, proxy_headers=False,
+        )
+    )  # fmt: skip
+    serving = asyncio.create_task(server.serve(sockets=[listener]))
+    try:
+        await eventually(lambda: server.started)
+        yield RunningApi(settings, listener.getsockname()[1], redis_url)
+    finally:
+        server.stop()
+        await serving
+        listener.close()
+
+
+@asynccontextmanager
+async def running_worker(
+    redis_url: str, home: Path, *, registry: Registry = REGISTRY, **changes: Any
+) -> AsyncIterator[asyncio.Task[None]]:
+    """A worker process's insides, drained at the end."""
+    settings = api_settings(home, **changes)
+    working = asyncio.create_task(run_worker(settings, redis_url, registry))
+    try:
+        yield working
+    finally:
+        working.cancel()
+        await asyncio.gather(working, return_exceptions=True)
+
+
+def at(job_id: str, what: str) -> str:
+    """The path of one thing about a job."""
+    return f"/api/jobs/{quote(job_id, safe='')}/{what}"
+
+
+async def create(client: httpx.AsyncClient, **fields: Any) -> str:
+    """Create a cover letter, or whatever `fields` say, and return its id."""
+    body = {"type": "cover-letter", "targetRole": "Editor"} if "type" not in fields else {}
+    response = await client.post("/api/jobs", json=body | fields)
+    assert response.status_code == 202, response.text
+    job_id: str = response.json()["jobId"]
+    return job_id
+
+
+async def status(client: httpx.AsyncClient, job_id: str) -> dict[str, Any]:
+    """What the API says about a job."""
+    response = await client.get(at(job_id, "status"))
+    assert response.status_code == 200, response.text
+    body: dict[str, Any] = response.json()
+    return body
+
+
+async def reaches(client: httpx.AsyncClient, job_id: str, wanted: str) -> dict[str, Any]:
+    """What the API says once the job has this status."""
+
+    async def there() -> dict[str, Any]:
+        seen = await status(client, job_id)
+        assert seen["status"] == wanted, seen
+        return seen
+
+    return await eventually(there, within=20)
