@@ -319,7 +319,8 @@ async def test_a_job_that_bullmq_gave_up_fails_without_running(
     async with running(Worker(QUEUE, run, redis_url=redis_url)):
         record, state = await ended(queue, job_id)
     assert (state, runs) == (QueueState.FAILED, 0)
-    assert record.failed_reason == "job stalled more than allowable limit"
+    assert record.error_code == "stalled"
+    assert record.stacktrace == ["job stalled more than allowable limit"]
     assert "defa" not in record.raw
 
 

@@ -70,6 +70,7 @@ class LockKeeper:
             socket_connect_timeout=_TIMEOUT_S,
             socket_keepalive=True,
             retry=Retry(NoBackoff(), 0),
+            protocol=2,
             client_name=f"careerlens:locks:{self._calls.keys.queue}",
         )
         pause_s = self._options.lock_renew_ms / 1000

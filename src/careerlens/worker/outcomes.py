@@ -13,6 +13,7 @@ from careerlens.wire.packing import strict_json
 
 MAX_RESULT_BYTES = 1024 * 1024
 _MAX_TRACEBACK = 8_000
+_STALLED_TOO_OFTEN = "job stalled more than"
 
 DescribeFailure: TypeAlias = Callable[[BaseException], tuple[str, str | None]]
 """Turns what a handler raised into the reason its owner reads, and a code for programs."""
@@ -59,9 +60,9 @@ def completed(value: Any) -> Completed | Failed:
     try:
         text = strict_json(value)
     except (TypeError, ValueError) as error:
-        return _invalid_result(f"its result is not JSON: {error}")
+        return _invalid_result(f"not JSON: {error}")
     if len(text) > MAX_RESULT_BYTES:
-        return _invalid_result(f"its result has {len(text)} bytes, {MAX_RESULT_BYTES} are allowed")
+        return _invalid_result(f"{len(text)} bytes, of {MAX_RESULT_BYTES} allowed")
     return Completed(text)
 
 
@@ -84,8 +85,13 @@ def describe_plainly(error: BaseException) -> tuple[str, str | None]:
 
 def deferred(reason: str) -> Failed:
     """The outcome of a job that BullMQ has already given up (its field `defa`)."""
-    return Failed(reason=reason, code="stalled", is_final=True)
+    if not reason.startswith(_STALLED_TOO_OFTEN):
+        return Failed(reason=reason, code="given_up", is_final=True)
+    kind_words = "The job was given up, because it broke off its worker again and again."
+    return Failed(reason=kind_words, code="stalled", is_final=True, trace=reason)
 
 
 def _invalid_result(problem: str) -> Failed:
-    return Failed(reason=f"The job ran, but {problem}.", code="result_invalid", is_final=True)
+    """The details go to the trace: the job's owner can do nothing with them."""
+    reason = "The job ran, but its result cannot be stored."
+    return Failed(reason=reason, code="result_invalid", is_final=True, trace=problem)
