@@ -13,6 +13,7 @@ from pydantic_core import PydanticCustomError
 
 from careerlens.career.analysis.engine import analyse_isolated
 from careerlens.career.document import ReadDocument
+from careerlens.career.market.catalogue import role_titles
 from careerlens.career.market.profile import MarketView
 from careerlens.career.market.store import shipped_market
 from careerlens.career.reading import MAX_CHARACTERS, read_document
@@ -54,7 +55,7 @@ class ResumeOptimization(WireModel):
         StringConstraints(strip_whitespace=True, min_length=2, max_length=120),
         Field(
             description="The role you are aiming for, as a posting would name it.",
-            examples=["Full Stack Developer"],
+            examples=list(role_titles()),
         ),
         Remedy("tell us the role you are aiming for, for example “Registered Nurse”"),
     ]
