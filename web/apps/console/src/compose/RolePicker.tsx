@@ -80,7 +80,7 @@ export function RolePicker({ value, roles, error, onChange }: Props) {
           name="targetRole"
           autoComplete="off"
           spellCheck={false}
-          maxLength={200}
+          maxLength={120}
           placeholder="For example, Data Analyst"
           value={value}
           aria-expanded={shown}

@@ -4,11 +4,8 @@ import type { ReactNode } from 'react';
 import { AlertIcon, CloseIcon } from '../shell/icons';
 import { HOME_LINK } from '../shell/routing';
 
-/** What to do about each failure we know by its code; the sentence above it comes from the job. */
+/** What to do where the job's own sentence, shown above it, does not say. By error code. */
 const ADVICE: Readonly<Partial<Record<string, string>>> = {
-  resume_encrypted: 'Open it, save a copy without a password, and hand in the copy.',
-  resume_no_text: 'Export it again from the program it was written in, or paste the text.',
-  resume_unreadable: 'Open it to see whether it is whole, export it again as PDF or DOCX, or paste the text.',
   timeout: 'Trying again often helps. If it happens once more, paste the text instead.',
   out_of_memory: 'The file asks for more than we give to one résumé. Paste its text instead.',
   crashed: 'Something in the file upset our reader. Export it again as PDF, or paste its text.',

@@ -28,7 +28,7 @@ export function SectionNotes({ sections }: { sections: readonly SectionNote[] })
           </div>
           <div className="row__body">
             <p>{section.feedback}</p>
-            <Evidence passages={section.evidence} />
+            <Evidence passages={section.evidence} marked={false} />
             {section.where === '' ? null : <p className="small muted">Under {section.where}</p>}
           </div>
         </li>
@@ -81,7 +81,7 @@ export function SkillGaps({ gaps }: { gaps: readonly SkillGap[] }) {
 
 export function Strengths({ strengths }: { strengths: readonly Strength[] }) {
   return (
-    <ul className="rows strengths">
+    <ul className="rows">
       {strengths.map((strength) => (
         <li
           key={strength.title}
@@ -91,7 +91,7 @@ export function Strengths({ strengths }: { strengths: readonly Strength[] }) {
             <h3 className="finding__title">{strength.title}</h3>
             {strength.detail === '' ? null : <p className="finding__fix">{strength.detail}</p>}
           </div>
-          <Evidence passages={strength.evidence} />
+          <Evidence passages={strength.evidence} marked={false} />
         </li>
       ))}
     </ul>

@@ -41,19 +41,41 @@ function FindingNote({ finding }: { finding: Finding }) {
   );
 }
 
-/** Passages as they stand in the résumé, under the marker pen. */
-export function Evidence({ passages }: { passages: readonly Passage[] }) {
+/** How many passages stand open; more are folded away. */
+const MOST_SHOWN = 3;
+
+interface EvidenceProps {
+  readonly passages: readonly Passage[];
+  /** Whether the marker pen goes over them: they are what to look at, not only where. */
+  readonly marked?: boolean;
+}
+
+/** Passages as they stand in the résumé. */
+export function Evidence({ passages, marked = true }: EvidenceProps) {
   if (passages.length === 0) return null;
+  // Folding a single one away would save nothing.
+  const shown = passages.length <= MOST_SHOWN + 1 ? passages : passages.slice(0, MOST_SHOWN);
+  const folded = passages.slice(shown.length);
   return (
     <div className="evidence">
-      {passages.map(({ quote, where }, index) => (
-        <figure key={`${quote} ${index}`} className="evidence__passage">
-          <blockquote>
-            <mark>{quote}</mark>
-          </blockquote>
-          {where === '' ? null : <figcaption className="small muted">{where}</figcaption>}
-        </figure>
-      ))}
+      <Cuttings passages={shown} marked={marked} />
+      {folded.length === 0 ? null : (
+        <details className="evidence__more">
+          <summary>{folded.length} more passages</summary>
+          <div className="evidence">
+            <Cuttings passages={folded} marked={marked} />
+          </div>
+        </details>
+      )}
     </div>
   );
+}
+
+function Cuttings({ passages, marked }: Required<EvidenceProps>) {
+  return passages.map(({ quote, where }, index) => (
+    <figure key={`${quote} ${index}`} className="evidence__passage">
+      <blockquote>{marked ? <mark>{quote}</mark> : quote}</blockquote>
+      {where === '' ? null : <figcaption className="small muted">{where}</figcaption>}
+    </figure>
+  ));
 }
