@@ -103,7 +103,8 @@ class ConsoleFiles(StaticFiles):
 def mount_console(app: FastAPI) -> None:
     """Serve the console at `/`, or say how to build it where that was not done."""
     if (STATIC_FOLDER / "index.html").is_file():
-        app.mount("/", ConsoleFiles(directory=STATIC_FOLDER, html=True), name="console")
+        # Not a mounted route: that would answer 404 where a known path has no such method.
+        app.router.default = ConsoleFiles(directory=STATIC_FOLDER, html=True)
         return
 
     @app.get("/", include_in_schema=False)

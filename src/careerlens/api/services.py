@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from typing import Annotated
 
@@ -13,6 +13,7 @@ from fastapi import Depends, Request
 from careerlens.api.idempotency import IdempotencyRecords
 from careerlens.archive import ArchiveStore
 from careerlens.auth import Authenticator, Caller, bearer_token
+from careerlens.foundation.errors import ServiceUnavailableError
 from careerlens.foundation.settings import Settings
 from careerlens.jobs.definitions import Registry
 from careerlens.jobs.manager import JobManager
@@ -58,6 +59,8 @@ async def open_services(
         # Files would hold up what is behind them on a shared connection.
         upload_link = Link(redis_url, name="careerlens:uploads", timeout_s=_UPLOAD_TIMEOUT_S)
         closing.push_async_callback(upload_link.close)
+        with suppress(ServiceUnavailableError):  # it goes on trying
+            await link.connect()
         feed = await closing.enter_async_context(Feed(redis_url))
 
         async def find_past_job(job_id: str, user_id: str) -> JobStatusResponse | None:

@@ -324,6 +324,7 @@ def _options(definition: JobDefinition, job_id: JobId) -> JobOptions:
         priority=PRIORITY,
         remove_on_complete=KEPT_FINISHED,
         remove_on_fail=KEPT_FINISHED,
+        timestamp_ms=job_id.created_at_ms,
     )
 
 

@@ -55,6 +55,7 @@ class JobOptions:
     lifo: bool = False
     remove_on_complete: Retention = None
     remove_on_fail: Retention = None
+    timestamp_ms: int | None = None
 
     def __post_init__(self) -> None:
         if self.attempts < 1:

@@ -93,7 +93,7 @@ class Queue:
         job_id = job.options.job_id
         if job_id is not None and not is_safe_job_id(job_id):
             raise ValueError(f"a job cannot have the id {job_id!r}: it would damage its queue")
-        now_ms = _now_ms()
+        now_ms = _now_ms() if job.options.timestamp_ms is None else job.options.timestamp_ms
         if now_ms + job.options.delay_ms > MAX_DUE_MS:
             raise ValueError(f"delay_ms={job.options.delay_ms} is too far in the future")
         data = strict_json(job.data)
