@@ -76,7 +76,7 @@ def shown(result: Any, job_type: str = "resume-optimization") -> str:
         "React", "Kubernetes", "66 %", "Knitting", "Led", "50 % of 8", "helped with", "Moved",
         "Built", "A weak verb", "Say what you did.", "line 21: Helped with the move",
         "No figures in your newest job", "Responsible for pages", "Clear sections",
-        "All have headings", "Terraform", "40 % of postings", "Often asked for", "AWS",
+        "All have headings", "Terraform", "40 % of postings", "Often asked for",
         "Short and clear", "Add Kubernetes", "+2.5 points", "5 min", "Hidden text on page 2",
         "rules",
     ],
@@ -135,6 +135,25 @@ def test_progress_off_a_terminal_is_one_line_for_each_step() -> None:
         "0 %  Waiting in the queue",
         "40 %  Comparing",
         "100 %  Done",
+    ]
+
+
+def test_news_that_comes_late_does_not_turn_progress_back() -> None:
+    """Asking and listening overlap: what was asked for may be ahead of what is heard."""
+    stream = io.StringIO()
+    with progress_view(Console(file=stream, width=100), "cv.pdf for Nurse") as view:
+        view.show({"status": "processing", "progress": {"percent": 40, "message": "Comparing"}})
+        view.show({"status": "queued", "event": "queued"})
+        view.show({"status": "processing"})
+        view.show({"status": "processing", "progress": {"percent": 10, "message": "Reading"}})
+        view.show({"status": "queued", "event": "retrying", "attemptsMade": 1})
+        view.show({"status": "processing", "progress": {"percent": 10, "message": "Reading"}})
+    said = [line.strip() for line in stream.getvalue().splitlines()]
+    assert said == [
+        "cv.pdf for Nurse",
+        "40 %  Comparing",
+        "0 %  That attempt failed; trying again shortly",
+        "10 %  Reading",
     ]
 
 

@@ -93,3 +93,9 @@ def columns(*styles: str) -> Table:
     for index, style in enumerate(styles):
         table.add_column(style=style, no_wrap=index < len(styles) - 1)
     return table
+
+
+def gauge(share: float, width: int, style: str) -> Text:
+    """A bar filled to `share` (0 to 1), readable without colours too."""
+    filled = round(width * min(max(share, 0.0), 1.0))
+    return Text.assemble(("█" * filled, style), ("░" * (width - filled), "bright_black"))

@@ -49,19 +49,28 @@ def progress_view(console: Console, title: str, *, quiet: bool = False) -> Itera
 
 
 class _Steps:
-    """Which step a job is at, so that each is announced once."""
+    """Which step a job is at, so that each is announced once, and none after a later one.
+
+    What is asked for and what is heard overlap, so older news may follow newer news.
+    """
 
     def __init__(self) -> None:
         self._last: tuple[str, str] | None = None
+        self._stage = 0
         self.percent = 0.0
 
     def entered(self, update: Mapping[str, Any]) -> str | None:
         """The sentence for the step that `update` begins; None when it tells nothing new."""
         status = str(update.get("status", ""))
-        progress = update.get("progress")
+        if _is_retry(update):
+            self._stage, self.percent = 0, 0.0
+        elif self._is_old(status, update):
+            return None
+        self._stage = max(self._stage, _stage(status))
         message = _headline(status, update)
-        if isinstance(progress, Mapping) and status == "processing":
-            self.percent = max(self.percent, float(progress.get("percent") or 0.0))
+        progress = _progress(update)
+        if progress is not None and status == "processing":
+            self.percent = float(progress.get("percent") or 0.0)
             message = one_line(progress.get("message") or progress.get("step") or message)
         step = (status, message)
         if step == self._last:
@@ -69,9 +78,30 @@ class _Steps:
         self._last = step
         return message
 
+    def _is_old(self, status: str, update: Mapping[str, Any]) -> bool:
+        if _stage(status) != self._stage:
+            return _stage(status) < self._stage
+        if status != "processing" or self._last is None:
+            return False
+        progress = _progress(update)
+        return progress is None or float(progress.get("percent") or 0.0) < self.percent
+
+
+def _stage(status: str) -> int:
+    return {"queued": 0, "processing": 1}.get(status, 2)
+
+
+def _is_retry(update: Mapping[str, Any]) -> bool:
+    return bool(update.get("retrying")) or update.get("event") == "retrying"
+
+
+def _progress(update: Mapping[str, Any]) -> Mapping[str, Any] | None:
+    progress = update.get("progress")
+    return progress if isinstance(progress, Mapping) else None
+
 
 def _headline(status: str, update: Mapping[str, Any]) -> str:
-    if update.get("retrying") or update.get("event") == "retrying":
+    if _is_retry(update):
         return "That attempt failed; trying again shortly"
     return {
         "queued": "Waiting in the queue",

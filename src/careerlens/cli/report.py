@@ -16,9 +16,10 @@ from rich.panel import Panel
 from rich.rule import Rule
 from rich.text import Text
 
-from careerlens.cli.outline import columns, is_empty, number, outline, phrase
+from careerlens.cli.outline import columns, gauge, is_empty, number, outline, phrase
 from careerlens.cli.report_parts import (
     action_verbs,
+    document,
     findings,
     keywords,
     quick_wins,
@@ -89,13 +90,8 @@ def _headline(report: Mapping[str, Json]) -> Panel:
 
 
 def _gauge(score: float) -> Text:
-    filled = round(_GAUGE_WIDTH * min(max(score, 0.0), 100.0) / 100)
-    return Text.assemble(
-        (f"{score:3.0f}", f"bold {_colour(score)}"),
-        (" / 100  ", "dim"),
-        ("━" * filled, _colour(score)),
-        ("━" * (_GAUGE_WIDTH - filled), "bright_black"),
-    )
+    bar = gauge(score / 100, _GAUGE_WIDTH, _colour(score))
+    return Text.assemble((f"{score:3.0f}", f"bold {_colour(score)}"), (" / 100  ", "dim"), bar)
 
 
 def _colour(score: float) -> str:
@@ -111,5 +107,5 @@ _SECTIONS: tuple[tuple[str, str, Callable[[Json], RenderableType]], ...] = (
     ("actionVerbAnalysis", "Action verbs", action_verbs),
     ("skillGapInsights", "Skill gaps", skill_gaps),
     ("sectionFeedback", "Section by section", sections),
-    ("document", "What was read", outline),
+    ("document", "What was read", document),
 )

@@ -13,6 +13,7 @@ from careerlens.cli.outline import (
     are_mappings,
     columns,
     first,
+    gauge,
     is_empty,
     number,
     outline,
@@ -32,6 +33,11 @@ _FOUND_NAMES = ("matched", "found")
 _BAR_WIDTH = 16
 _MAX_QUOTES = 3
 _MAX_QUOTE = 240
+# The reason already tells of the last two.
+_TOLD_OF_A_SKILL = frozenset(
+    {"skill", "importance", "demandPercent", "why", "howToLearn", "salaryUpliftPercent", "related"}
+)
+_TOLD_ELSEWHERE = frozenset({"skills", "sections", "contact", "warnings"})
 
 Json = Any
 
@@ -44,9 +50,7 @@ def score_parts(value: Json) -> RenderableType:
     for part in value:
         points, out_of = number(part.get("points")) or 0.0, number(part.get("outOf")) or 0.0
         share = points / out_of if out_of else 0.0
-        filled = round(_BAR_WIDTH * min(max(share, 0.0), 1.0))
-        bar = Text("━" * filled, style="cyan")
-        bar.append("━" * (_BAR_WIDTH - filled), style="bright_black")
+        bar = gauge(share, _BAR_WIDTH, "cyan")
         reason = Text(phrase(part.get("reason") or ""))
         table.add_row(Text(title_of(part)), bar, f"{points:g} / {out_of:g}", reason)
     return table
@@ -146,8 +150,7 @@ def skill_gaps(value: Json) -> RenderableType:
         rest = {
             key: part
             for key, part in entry.items()
-            if key not in {"skill", "importance", "demandPercent", "why", "howToLearn"}
-            and not is_empty(part)
+            if key not in _TOLD_OF_A_SKILL and not is_empty(part)
         }
         body = [reason] if reason.plain else []
         if rest:
@@ -172,6 +175,17 @@ def sections(value: Json) -> RenderableType:
             Text(phrase(entry.get("feedback") or "")),
         )
     return table
+
+
+def document(value: Json) -> RenderableType:
+    """What was read, on one line; what a reader of the report must know, each on its own."""
+    if not isinstance(value, Mapping):
+        return outline(value)
+    facts = {key: part for key, part in value.items() if key not in _TOLD_ELSEWHERE}
+    warnings = value.get("warnings") if isinstance(value.get("warnings"), list) else []
+    lines = [Text(phrase(facts), style="dim")]
+    lines.extend(Text(f"! {phrase(warning)}", style="yellow") for warning in warnings or [])
+    return Group(*lines)
 
 
 def _finding(entry: Mapping[str, Json], style: str) -> RenderableType:

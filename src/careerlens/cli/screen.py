@@ -20,6 +20,7 @@ from careerlens.foundation.errors import (
     ServiceUnavailableError,
 )
 
+_PIPED_WIDTH = 100
 CRASH_FILE = "crash.log"
 
 
@@ -35,7 +36,7 @@ class CommandError(CareerLensError):
 
 def results() -> Console:
     """Where results go: stdout."""
-    return Console(soft_wrap=not sys.stdout.isatty(), highlight=False)
+    return Console(width=None if sys.stdout.isatty() else _PIPED_WIDTH, highlight=False)
 
 
 def messages() -> Console:

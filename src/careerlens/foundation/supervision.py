@@ -100,10 +100,12 @@ class Supervisor:
     async def until_ready(self, *, within: float) -> None:
         """Return when every child is ready. Raises `NotReadyError` after `within` seconds."""
         deadline = monotonic() + within
-        while late := [c.spec.name for c in self._children if not await c.is_ready()]:
-            if monotonic() > deadline:
-                raise NotReadyError(late, within)
-            await asyncio.sleep(_POLL_S)
+        for child in self._children:
+            while not await child.is_ready():
+                if monotonic() > deadline:
+                    late = [c.spec.name for c in self._children if not await c.is_ready()]
+                    raise NotReadyError(late, within)
+                await asyncio.sleep(_POLL_S)
 
 
 class _Child:
@@ -214,4 +216,4 @@ async def answers_ok(host: str, port: int, path: str) -> bool:
                 writer.close()
     except (OSError, TimeoutError):
         return False
-    return status_line.split(b" ")[1:2] == [b"200"]
+    return status_line.split()[1:2] == [b"200"]
