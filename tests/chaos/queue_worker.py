@@ -1,4 +1,4 @@
-"""A worker process for the chaos tests: `python queue_worker.py URL QUEUE [lock milliseconds]`.
+"""A worker process for the chaos tests: `python queue_worker.py URL QUEUE [LOCK_MS [RESCUES]]`.
 
 Each start of a handler is a line on stdout, so that a test sees what ran, and when it is running.
 """
@@ -6,6 +6,7 @@ Each start of a handler is a line on stdout, so that a test sees what ran, and w
 from __future__ import annotations
 
 import asyncio
+import os
 import signal
 import sys
 from dataclasses import replace
@@ -16,12 +17,14 @@ from careerlens.worker import ActiveJob, Worker, WorkerOptions
 async def work(job: ActiveJob) -> dict[str, str]:
     print(job.record.id, flush=True)
     await asyncio.sleep(float(job.record.data.get("seconds", 0)))
+    if job.record.data.get("poison"):
+        os.kill(os.getpid(), signal.SIGKILL)
     return {"ran": job.record.id}
 
 
-async def main(url: str, queue: str, lock_ms: int = 15_000) -> None:
+async def main(url: str, queue: str, lock_ms: int = 15_000, rescues: int = 10) -> None:
     options = replace(
-        WorkerOptions(concurrency=5, max_stalled_count=10),
+        WorkerOptions(concurrency=5, max_stalled_count=rescues),
         lock_duration_ms=lock_ms,
         lock_renew_ms=lock_ms // 3,
         stalled_interval_ms=lock_ms // 3,

@@ -46,9 +46,15 @@ class Fleet:
         self._url = url
         self._group = group
 
-    async def start(self, lock_ms: int = 15_000) -> WorkerProcess:
+    async def start(self, lock_ms: int = 15_000, rescues: int = 10) -> WorkerProcess:
         process = await asyncio.create_subprocess_exec(
-            sys.executable, WORKER, self._url, QUEUE, str(lock_ms), stdout=asyncio.subprocess.PIPE
+            sys.executable,
+            WORKER,
+            self._url,
+            QUEUE,
+            str(lock_ms),
+            str(rescues),
+            stdout=asyncio.subprocess.PIPE,
         )
         member = WorkerProcess(process)
         self.members.append(member)
@@ -123,6 +129,27 @@ async def test_random_kills_lose_no_job(redis_url: str) -> None:
     assert counts["completed"] == sum(counts.values()) == jobs
     assert set(workers.runs) == set(job_ids)
     assert sum(workers.runs.values()) - jobs <= kills * concurrency
+
+
+async def test_a_job_that_kills_its_worker_is_given_up(redis_url: str) -> None:
+    """After two rescues it fails, having killed three workers; the good jobs beside it are done."""
+    async with Link(redis_url) as link, fleet(redis_url) as workers:
+        queue = Queue(QUEUE, link)
+        pill = await queue.add(QUEUE, {"poison": True, "seconds": 0.3}, JobOptions(attempts=9))
+        good = [await queue.add(QUEUE, {"seconds": 0.01}) for _ in range(50)]
+
+        async def pill_failed() -> bool:
+            if workers.members[-1].process.returncode is not None:
+                await workers.start(lock_ms=900, rescues=2)
+            return await queue.state(pill) is QueueState.FAILED
+
+        await workers.start(lock_ms=900, rescues=2)
+        await eventually(pill_failed, within=40)
+        await eventually(lambda: all_completed(queue, len(good)), within=20)
+        record = await queue.job(pill)
+    assert record is not None
+    assert record.error_code == "stalled"
+    assert workers.runs[pill] == 3
 
 
 async def test_sigterm_ends_a_worker_in_order(redis_url: str) -> None:
