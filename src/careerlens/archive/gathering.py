@@ -73,28 +73,41 @@ def row_from_queue(
     )
 
 
-def row_from_ending(queue: str, news: JobNews, known: ArchivedJob | None) -> ArchivedJob | None:
-    """The row of a job that the queue has no more, from its last event.
+def row_from_events(queue: str, news: JobNews, known: ArchivedJob | None) -> ArchivedJob | None:
+    """The row of a job that the queue has no more, from what was told of it.
 
     `known` is its row so far. None when there is nothing to add to it, or when neither it nor
     the job's id says whose job it was.
     """
     base = known or _from_id(queue, news.job_id)
-    if base is None or news.ending is None:
+    if base is None:
         return None
+    if news.reopened:
+        base = replace(
+            base,
+            status=JobStatus.QUEUED,
+            finished_ms=None,
+            attempts_made=0,
+            error=None,
+            error_code=None,
+            result=None,
+            reopens=True,
+        )
     ending = news.ending
-    if ending.name == "removed" and base.status.is_final:
+    if ending is None:
+        return base if news.reopened else None
+    was_removed = ending.name == "removed"
+    if was_removed and base.status.is_final:
         return None
     status, error, error_code, result = _outcome(ending)
     return replace(
         base,
         status=status,
         finished_ms=ending.timestamp_ms,
-        attempts_made=max(base.attempts_made, 0 if ending.name == "removed" else 1),
+        attempts_made=max(base.attempts_made, 0 if was_removed else 1),
         error=error,
         error_code=error_code,
         result=result,
-        reopens=news.reopened,
     )
 
 

@@ -11,10 +11,10 @@ import asyncio
 import secrets
 import time
 
-from redis.asyncio import Redis
-from redis.exceptions import RedisError
-
+from careerlens.foundation.errors import ServiceUnavailableError
 from careerlens.foundation.logging import get_logger
+from careerlens.wire.errors import CommandRejectedError
+from careerlens.wire.link import Link
 
 _log = get_logger("careerlens.archive.lease")
 
@@ -34,6 +34,10 @@ return 0
 """
 
 
+_FAREWELL_S = 1.0
+_TROUBLE = (ServiceUnavailableError, CommandRejectedError)
+
+
 class LeaseLostError(Exception):
     """The lease ran out or went to somebody else: stop what it allowed."""
 
@@ -41,8 +45,8 @@ class LeaseLostError(Exception):
 class Lease:
     """A key in Redis with our token in it, for `ttl_s` seconds at a time."""
 
-    def __init__(self, redis: Redis, key: str, *, ttl_s: float = 6.0) -> None:
-        self._redis = redis
+    def __init__(self, link: Link, key: str, *, ttl_s: float = 6.0) -> None:
+        self._link = link
         self._key = key
         self._ttl_s = ttl_s
         self._token = secrets.token_hex(16)
@@ -54,10 +58,10 @@ class Lease:
         while True:
             asked = time.monotonic()
             try:
-                if await self._redis.set(self._key, self._token, nx=True, px=self._ttl_ms):
+                if await self._link.call("SET", self._key, self._token, "NX", "PX", self._ttl_ms):
                     self._trust_from(asked)
                     return
-            except (RedisError, OSError) as error:
+            except _TROUBLE as error:
                 if not complained:
                     _log.warning("lease_unreachable", key=self._key, problem=str(error))
                     complained = True
@@ -73,10 +77,10 @@ class Lease:
             asked = time.monotonic()
             try:
                 async with asyncio.timeout(max(self._trusted_until - asked, 0)):
-                    renewed = await self._redis.eval(
-                        _RENEW, 1, self._key, self._token, self._ttl_ms
+                    renewed = await self._link.call(
+                        "EVAL", _RENEW, 1, self._key, self._token, self._ttl_ms
                     )
-            except (RedisError, OSError, TimeoutError) as error:
+            except (*_TROUBLE, TimeoutError) as error:
                 if time.monotonic() >= self._trusted_until:
                     raise LeaseLostError(f"{self._key}: not renewed in time ({error})") from error
                 continue
@@ -87,8 +91,9 @@ class Lease:
     async def release(self) -> None:
         """Let somebody else have it at once. Without Redis it runs out by itself."""
         try:
-            await self._redis.eval(_RELEASE, 1, self._key, self._token)
-        except (RedisError, OSError) as error:
+            async with asyncio.timeout(_FAREWELL_S):
+                await self._link.call("EVAL", _RELEASE, 1, self._key, self._token)
+        except (*_TROUBLE, TimeoutError) as error:
             _log.info("lease_left_to_run_out", key=self._key, problem=str(error))
 
     @property

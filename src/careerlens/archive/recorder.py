@@ -20,13 +20,10 @@ import time
 from collections.abc import AsyncIterator, Iterable, Sequence
 from dataclasses import dataclass
 
-from redis.asyncio import Redis
-from redis.exceptions import RedisError
-
 from careerlens.archive.gathering import (
     JobNews,
     gather_news,
-    row_from_ending,
+    row_from_events,
     row_from_queue,
 )
 from careerlens.archive.lease import Lease, LeaseLostError
@@ -35,7 +32,6 @@ from careerlens.archive.store import ArchiveStore, RowsRefusedError, StalePositi
 from careerlens.foundation.cancellation import heed_cancellation
 from careerlens.foundation.errors import ServiceUnavailableError
 from careerlens.foundation.logging import get_logger
-from careerlens.foundation.redis import connect
 from careerlens.foundation.settings import Settings
 from careerlens.jobs.keys import QUEUES_KEY
 from careerlens.queue import Queue, QueueState
@@ -117,7 +113,7 @@ class QueueRecorder:
         rows, gone = await self._look_up(news)
         known = await self._store.known(self._queue.name, gone) if gone else {}
         for job_id in gone:
-            row = row_from_ending(self._queue.name, news[job_id], known.get(job_id))
+            row = row_from_events(self._queue.name, news[job_id], known.get(job_id))
             if row is not None:
                 rows.append(row)
             elif news[job_id].ending is not None and job_id not in known:
@@ -223,40 +219,33 @@ class Recorder:
 
     async def run(self) -> None:
         """Take the lease, record, and start over when it is lost; until cancelled."""
-        redis = connect(self._url)
-        lease = Lease(redis, LEASE_KEY, ttl_s=self._options.lease_ttl_s)
+        # It connects when it is used: an absent Redis is waited out by whoever needs it.
+        link = Link(self._url, name="careerlens:recorder")
+        lease = Lease(link, LEASE_KEY, ttl_s=self._options.lease_ttl_s)
         try:
             while True:
                 await lease.acquire()
                 _log.info("recorder_started")
                 try:
-                    await self._record_all(redis, lease)
+                    await self._record_all(link, lease)
                 except* LeaseLostError as lost:
                     _log.warning("recorder_stands_by", problem=str(lost.exceptions[0]))
                 finally:
                     await asyncio.shield(lease.release())
                 heed_cancellation()
         finally:
-            await redis.aclose()
-
-    async def _record_all(self, redis: Redis, lease: Lease) -> None:
-        # It connects when it is used: an absent Redis is waited out by each queue's recorder.
-        link = Link(self._url, name="careerlens:recorder")
-        try:
-            async with asyncio.TaskGroup() as group:
-                group.create_task(lease.keep(), name="recorder lease")
-                group.create_task(self._prune_now_and_then(), name="recorder prune")
-                await self._start_queues(group, redis, link)
-        finally:
             await link.close()
 
-    async def _start_queues(self, group: asyncio.TaskGroup, redis: Redis, link: Link) -> None:
-        started: set[str] = set()
-        while True:
-            for name in sorted(await self._queue_names(redis) - started):
-                started.add(name)
-                self._start(group, name, link)
-            await asyncio.sleep(_LOOK_FOR_QUEUES_EVERY_S)
+    async def _record_all(self, link: Link, lease: Lease) -> None:
+        async with asyncio.TaskGroup() as group:
+            group.create_task(lease.keep(), name="recorder lease")
+            group.create_task(self._prune_now_and_then(), name="recorder prune")
+            started: set[str] = set()
+            while True:
+                for name in sorted(await self._queue_names(link) - started):
+                    started.add(name)
+                    self._start(group, name, link)
+                await asyncio.sleep(_LOOK_FOR_QUEUES_EVERY_S)
 
     def _start(self, group: asyncio.TaskGroup, name: str, link: Link) -> None:
         try:
@@ -267,13 +256,13 @@ class Recorder:
         recorder = QueueRecorder(queue, url=self._url, link=link, store=self._store)
         group.create_task(recorder.run(), name=f"recorder {name}")
 
-    async def _queue_names(self, redis: Redis) -> frozenset[str]:
+    async def _queue_names(self, link: Link) -> frozenset[str]:
         try:
-            used = await redis.smembers(QUEUES_KEY)
-        except (RedisError, OSError) as error:
+            used = await link.call("SMEMBERS", QUEUES_KEY)
+        except (ServiceUnavailableError, CommandRejectedError) as error:
             _log.info("queues_not_listed", problem=str(error))
             return self._queues
-        return self._queues | {str(name) for name in used}
+        return self._queues | {name.decode(errors="replace") for name in used}
 
     async def _prune_now_and_then(self) -> None:
         keep_days = self._options.keep_days

@@ -226,23 +226,9 @@ class ArchiveStore:
 
     async def _write_jobs(self, connection: AsyncConnection, rows: Sequence[ArchivedJob]) -> None:
         ended = await self._ended_among(connection, rows)
-        reopened = [
-            row for row in rows if row.reopens and ended.get(_JobKey.of(row)) != row.finished_ms
-        ]
-        for row in reopened:
-            await connection.execute(
-                update(jobs)
-                .where(*_is_job(_JobKey.of(row)))
-                .values(
-                    status=JobStatus.QUEUED,
-                    finished_ms=None,
-                    error=None,
-                    error_code=None,
-                    result=None,
-                    attempts_made=0,
-                )
-            )
-            ended.pop(_JobKey.of(row), None)
+        for row in rows:
+            if row.reopens and ended.pop(_JobKey.of(row), None) is not None:
+                await self._reopen(connection, _JobKey.of(row))
         late = [
             row
             for row in rows
@@ -254,6 +240,14 @@ class ArchiveStore:
                 self._insert_ignoring(late_outcomes), [_late_values(row) for row in late]
             )
         await connection.execute(self._upsert_unless_final(), [_values(row) for row in rows])
+
+    async def _reopen(self, connection: AsyncConnection, key: _JobKey) -> None:
+        nothing_yet = dict.fromkeys(("finished_ms", "error", "error_code", "result"))
+        await connection.execute(
+            update(jobs)
+            .where(*_is_job(key))
+            .values(status=JobStatus.QUEUED.value, attempts_made=0, **nothing_yet)
+        )
 
     async def _ended_among(
         self, connection: AsyncConnection, rows: Sequence[ArchivedJob]
