@@ -148,8 +148,10 @@ def _judge_impossible(found: tuple[Period, ...], today: date, findings: Findings
 
 def _judge_styles(found: tuple[Period, ...], findings: Findings) -> None:
     styles = {period.style for period in found}
+    if styles & {"month", "short month"}:
+        styles -= {"may"}
     if len(styles) > 1:
-        one_of_each = {period.style: period for period in found}
+        one_of_each = {period.style: period for period in found if period.style in styles}
         findings.issues.append(
             Finding(
                 id="dates-mixed",
@@ -277,7 +279,9 @@ def _style(written: str) -> str:
     if re.match(_MONTH, written, re.IGNORECASE):
         name = re.match(r"[A-Za-z]+", written)
         assert name is not None
-        return (
-            "short month" if len(name.group()) <= 4 and name.group().lower() != "may" else "month"
-        )
+        month = name.group().lower()
+        # "May" is its own short form.
+        if month == "may":
+            return month
+        return "short month" if len(month) == 3 or month == "sept" else "month"
     return "year" if re.fullmatch(_YEAR, written) else "number"

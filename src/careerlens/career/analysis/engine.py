@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from datetime import date
 from typing import Any
 
-import careerlens
 from careerlens.career.analysis import (
     contacts,
     dates,
@@ -52,6 +51,9 @@ from careerlens.career.report import (
 )
 from careerlens.foundation.isolation import emit
 
+ENGINE_VERSION = "1.0"
+"""Of the rules: two reports with the same version were judged alike."""
+
 _PRIORITIES = ("high", "medium", "low")
 _MAX_IMPROVEMENTS = 16
 _MAX_QUICK_WINS = 6
@@ -59,8 +61,13 @@ _MAX_GAPS = 8
 _MAX_SUGGESTIONS = 6
 _KEYWORD_WINS = 3
 _WORTH_A_WIN = 0.4
-_UNRELATED = frozenset({"Programming languages", "People and office"})
-"""Categories whose members have too little in common for one to shorten the way to another."""
+_KINDRED = frozenset(
+    {
+        "Frontend", "Backend", "Databases", "Cloud and operations", "Security", "Mobile",
+        "Testing", "Data and machine learning",
+    }
+)  # fmt: skip
+"""Categories whose members have so much in common that one shortens the way to another."""
 
 StepListener = Callable[[str, str], None]
 
@@ -196,7 +203,7 @@ def _report(studied: _Studied, scores: Scores) -> ResumeReport:
         document=_document(studied),
         engine=Engine(
             layers=["deterministic"],
-            version=careerlens.__version__,
+            version=ENGINE_VERSION,
             market=MarketSource(
                 source=studied.market.source.name,
                 as_of=studied.market.source.as_of,
@@ -358,7 +365,7 @@ def _gaps(compared: Keywords, market: MarketView) -> list[SkillGapInsight]:
 def _gap(wanted: WantedSkill, shown: dict[str, str]) -> SkillGapInsight:
     related = (
         sorted(skill for skill, category in shown.items() if category == wanted.category)[:3]
-        if wanted.category not in _UNRELATED
+        if wanted.category in _KINDRED
         else []
     )
     why = f"About {wanted.demand_percent:.0f} % of postings ask for it"

@@ -9,7 +9,7 @@ from careerlens.career.analysis.statements import Statement
 from careerlens.career.analysis.vocabulary import strong_verbs
 
 POINTS = 30
-GOOD_SHARE = 0.5
+GOOD_SHARE = 0.75
 """The share of statements with a figure that earns full points."""
 
 _NUMBER = re.compile(r"(?<![\w.])(?P<money>[$€£¥₹]\s?)?(?P<number>\d[\d,.]*\d|\d)(?P<rest>\S{0,8})")

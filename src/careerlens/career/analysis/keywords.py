@@ -9,9 +9,9 @@ from careerlens.career.analysis.skills import Mention
 from careerlens.career.market.profile import MarketView, WantedSkill
 
 POINTS = 40
-FULL_COVERAGE = 0.75
+FULL_COVERAGE = 0.9
 """The share of demand that earns full points: nobody shows everything that postings list."""
-LISTED_WEIGHT = 0.75
+LISTED_WEIGHT = 0.7
 """What a skill counts that is only listed; 1 when a statement shows it in use."""
 _MANY = 8
 _STUFFED_SHARE = 0.03

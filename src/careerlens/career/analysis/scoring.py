@@ -2,7 +2,7 @@
 
 ATS score: how a tracking system and the recruiter behind it will find and read the résumé.
 
-    keywords  40   share of the role's demand that is met, full points from 75 % of it
+    keywords  40   share of the role's demand that is met, full points from 90 % of it
     parsing   25   minus what tables, boxes, odd signs, hidden text and the like cost
     sections  15   minus what missing sections cost
     contact   10   e-mail 4, phone 3, location 1, LinkedIn 1, sound and without private details 1
@@ -12,8 +12,8 @@ Without a matched role the keywords part does not exist, and the others are rais
 
 Overall quality: how good the writing is, whatever the role.
 
-    impact    30   share of statements with a figure, full points from one half
-    verbs     25   share of statements that open with a strong verb, full points from 75 %
+    impact    30   share of statements with a figure, full points from 75 %
+    verbs     25   share of statements that open with a strong verb, full points from 90 %
     clarity   20   minus slips, empty claims, vague and overlong statements
     structure 15   minus what a missing summary, paragraphs or odd order cost
     length    10   minus what too few or too many words cost

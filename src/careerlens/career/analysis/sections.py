@@ -16,7 +16,7 @@ MAX_HEADING_WORDS = 6
 _TYPO_RATIO = 0.88
 _MIN_TYPO_LENGTH = 6
 
-_SPACED = re.compile(r"^(?:\w ){3,}\w$")
+_SPACED = re.compile(r"^(?:\w +){3,}\w$")
 _EDGES = re.compile(r"^[^\w]+|[^\w)]+$")
 _NUMBERING = re.compile(r"^(?:\d{1,2}|[ivxIVX]{1,4})[.)]\s+")
 _INLINE = re.compile(r"^([A-Z][A-Za-z&/ ]{2,40}?)\s*(?::|\s[-–—]\s)\s*(\S.*)$")
@@ -110,7 +110,7 @@ def split(text: ResumeText) -> tuple[Section, ...]:
 
     for line in text.lines:
         heading = _heading_of(line)
-        if heading is None or (line.number == 1 and heading.name == "contact"):
+        if heading is None or _is_subheading(heading, current, line):
             lines.append(line)
             continue
         close()
@@ -118,6 +118,15 @@ def split(text: ResumeText) -> tuple[Section, ...]:
         lines = [_remainder(line, heading.rest)] if heading.rest else []
     close()
     return tuple(sections)
+
+
+def _is_subheading(heading: _Heading, current: _Heading | None, line: Line) -> bool:
+    """Whether this only groups what stands in a section ("Languages: Python, Go" under Skills)."""
+    groups_skills = heading.rest and heading.name in {"languages", "skills"}
+    within_skills = current is not None and current.name == "skills"
+    return bool(
+        (groups_skills and within_skills) or (line.number == 1 and heading.name == "contact")
+    )
 
 
 def _remainder(line: Line, rest: str) -> Line:

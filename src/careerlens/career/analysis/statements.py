@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import re
+from bisect import bisect_right
+from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import zip_longest
 
 from careerlens.career.analysis.dates import DATE_RANGE, has_date
 from careerlens.career.analysis.findings import Passage
@@ -12,27 +15,26 @@ from careerlens.career.analysis.text import Line, words
 
 _TELLING = ("experience", "projects", "volunteering")
 _MIN_WORDS = 3
+_MIN_SENTENCE_WORDS = 4
+_WRAPPED = 55
+"""A line of at least so many characters may go on in the next one."""
 _SENTENCE_END = re.compile(r"(?<=[.!?])\s+(?=[A-Z\"'(])")
 _ENDS = re.compile(r"[.!?;]\s*$")
 
 
 @dataclass(frozen=True, slots=True)
 class Statement:
-    """One claim. `text` joins wrapped lines; `line` is where it begins."""
+    """One claim. `text` joins wrapped lines; it begins at `start` of the content of `line`."""
 
     text: str
     line: Line
+    start: int
     section: str
     bulleted: bool
 
     def passage(self) -> Passage:
-        """The statement's first line, or what of it belongs to the statement."""
-        first = self.line.content
-        start = max(first.find(self.text[:40]), 0) if not self.bulleted else 0
-        own = first[start:]
-        if len(self.text) < len(own):
-            own = own[: len(self.text)]
-        return Line(self.line.number, own, None, own).passage()
+        """As much of the statement as stands on its first line."""
+        return self.line.passage(self.start, self.start + len(self.text))
 
     @property
     def words(self) -> list[str]:
@@ -64,7 +66,7 @@ def _bulleted(section: Section) -> list[Statement]:
     def close() -> None:
         if current:
             text = " ".join(line.content for line in current)
-            found.append(Statement(text, current[0], section.name, bulleted=True))
+            found.append(Statement(text, current[0], 0, section.name, bulleted=True))
             current.clear()
 
     for line in section.lines:
@@ -85,18 +87,55 @@ def _continues(previous: Line, line: Line) -> bool:
         return False
     if line.content[0].islower():
         return True
-    return len(previous.content) > 60 and not _ENDS.search(previous.content)
+    return len(previous.content) > _WRAPPED and not _ENDS.search(previous.content)
 
 
 def _sentences(section: Section) -> list[Statement]:
     """Sentences of a section without bullets; lines that name a job (dates, few words) aside."""
     found: list[Statement] = []
-    for line in section.lines:
-        if line.is_blank or DATE_RANGE.search(line.content) or len(words(line.content)) < 5:
-            continue
-        found += [
-            Statement(sentence.strip(), line, section.name, bulleted=False)
-            for sentence in _SENTENCE_END.split(line.content)
-            if len(words(sentence)) >= 4
-        ]
+    for paragraph in _paragraphs(section.lines):
+        text = " ".join(line.content for line in paragraph)
+        starts = _line_starts(paragraph)
+        position = 0
+        for sentence in _SENTENCE_END.split(text):
+            begin = text.index(sentence, position)
+            position = begin + len(sentence)
+            if len(words(sentence)) >= _MIN_SENTENCE_WORDS:
+                index = bisect_right(starts, begin) - 1
+                line, start = paragraph[index], begin - starts[index]
+                found.append(Statement(sentence, line, start, section.name, bulleted=False))
     return found
+
+
+def _paragraphs(lines: tuple[Line, ...]) -> Iterator[list[Line]]:
+    """Runs of lines that carry on each other, without blank ones and those that name a job."""
+    current: list[Line] = []
+    for line, following in zip_longest(lines, lines[1:]):
+        if line.is_blank or _names_a_job(line, following):
+            if current:
+                yield current
+            current = []
+            continue
+        if current and (_ENDS.search(current[-1].content) or len(current[-1].content) < _WRAPPED):
+            yield current
+            current = []
+        current.append(line)
+    if current:
+        yield current
+
+
+def _names_a_job(line: Line, following: Line | None) -> bool:
+    """Whether a line is a title, an employer or dates, and no sentence."""
+    if has_date(line.content) or len(words(line.content)) < _MIN_WORDS + 1:
+        return True
+    dated_below = following is not None and has_date(following.content)
+    return dated_below and not _ENDS.search(line.content)
+
+
+def _line_starts(paragraph: list[Line]) -> list[int]:
+    """Where each line begins in the joined text."""
+    starts, position = [], 0
+    for line in paragraph:
+        starts.append(position)
+        position += len(line.content) + 1
+    return starts

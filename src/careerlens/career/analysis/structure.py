@@ -109,7 +109,8 @@ def judge(
     _judge_small_things(named, statements, findings)
     _judge_length(text, pages, findings)
     wanted = {"experience", "education", "skills"}
-    if wanted <= named.keys() and not findings.lost(Part.SECTIONS):
+    misspelt = any(section.typo for section in sections)
+    if wanted <= named.keys() and not misspelt and not findings.lost(Part.SECTIONS):
         headings = [named[name].heading for name in ("experience", "education", "skills")]
         findings.praise.append(
             Praise(

@@ -105,7 +105,7 @@ def _judge_buzzwords(text: ResumeText, findings: Findings) -> None:
                 " conclude as much.",
                 part=Part.CLARITY,
                 cost=float(min(5, len(found))),
-                evidence=tuple(passage for _, passage in found[:4]),
+                evidence=tuple({passage.line: passage for _, passage in found}.values())[:4],
                 minutes=10,
             )
         )
@@ -256,7 +256,7 @@ def _phrases(text: ResumeText, phrases: tuple[str, ...]) -> Iterator[tuple[str, 
     pattern = re.compile(rf"\b(?:{'|'.join(re.escape(phrase) for phrase in phrases)})\b", re.I)
     for line in text.lines:
         for match in pattern.finditer(line.content):
-            yield match.group(), _around(line, match)
+            yield match.group().lower(), _around(line, match)
 
 
 def _around(line: Line, match: re.Match[str]) -> Passage:

@@ -11,7 +11,7 @@ from careerlens.career.analysis.statements import Statement
 from careerlens.career.analysis.vocabulary import WeakOpening, strong_verbs, weak_openings
 
 POINTS = 25
-GOOD_SHARE = 0.75
+GOOD_SHARE = 0.9
 """The share of strong openings that earns full points."""
 _REPEATED = 3
 
@@ -190,7 +190,7 @@ def _judge_passive(verbs: Verbs, findings: Findings) -> None:
                 category="Writing",
                 issue=f"{len(verbs.passive)}"
                 f" {_plural(len(verbs.passive), 'statement', 'statements')} in the passive"
-                " voice hide who acted.",
+                f" voice {_plural(len(verbs.passive), 'hides', 'hide')} who acted.",
                 recommendation="Say what you did: not “reports were prepared” but “Prepared"
                 " reports”.",
                 part=Part.VERBS,

@@ -263,10 +263,17 @@ class _Text:
         if self._skipping:
             return
         text = "".join(pieces).rstrip()
-        listed = any(element.tag.endswith("}numPr") for element in paragraph.iter())
+        listed = any(_makes_a_list(element) for element in paragraph.iter())
         if listed and text.strip() and not text.lstrip().startswith(("•", "-", "*")):
             text = f"• {text.lstrip()}"
         self._lines.append(text)
+
+
+def _makes_a_list(element: Element) -> bool:
+    name = element.tag.rpartition("}")[2]
+    if name == "pStyle":
+        return (_value(element, "val") or "").lower().startswith(("listbullet", "listnumber"))
+    return name == "numPr"
 
 
 def _said_in(run: Element) -> Iterator[str]:
