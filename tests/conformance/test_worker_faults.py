@@ -400,6 +400,25 @@ class TestStopping:
         assert await queue.state(job_id) is QueueState.ACTIVE
         released.set()
 
+    async def test_does_not_wait_for_a_server_that_is_away(
+        self, valkey_factory: Callable[..., Valkey]
+    ) -> None:
+        started = asyncio.Event()
+
+        async def hang(job: ActiveJob) -> None:
+            started.set()
+            await asyncio.Event().wait()
+
+        server = valkey_factory()
+        worker = Worker(QUEUE, hang, redis_url=server.url)
+        async with Link(server.url) as link, running(worker):
+            await Queue(QUEUE, link).add(QUEUE, {})
+            await started.wait()
+            server.kill()
+            began = time.monotonic()
+            await worker.stop(grace_s=1)
+            assert time.monotonic() - began < 6
+
     async def test_twice_before_and_after_is_harmless(self, redis_url: str, queue: Queue) -> None:
         async def work(job: ActiveJob) -> None: ...
 
