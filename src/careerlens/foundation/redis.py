@@ -7,6 +7,7 @@ cancelled request would leave its reply to the next caller.
 from __future__ import annotations
 
 import asyncio
+from typing import Any
 from urllib.parse import urlsplit, urlunsplit
 
 from redis.asyncio import Redis
@@ -89,4 +90,26 @@ def _connect(url: str, *, blocking: bool, decode: bool) -> Redis:
         socket_timeout=None if blocking else COMMAND_TIMEOUT_S,
         socket_keepalive=True,
     )
+    pool = client.connection_pool
+    pool.connection_class = _heeding(pool.connection_class)
     return client
+
+
+def _heeding(kind: type[Any]) -> type[Any]:
+    """`kind` of connection, made to heed a cancellation that comes while a command is sent.
+
+    It sends under `asyncio.wait_for`, which before Python 3.12 forgets a cancellation that comes
+    in the moment of success: every fourth one that met a busy loop of commands went unheard.
+    """
+
+    class Heeding(kind):  # type: ignore[misc]
+        async def send_packed_command(self, *args: Any, **kwargs: Any) -> None:
+            task = asyncio.current_task()
+            before = task.cancelling() if task is not None else 0
+            await super().send_packed_command(*args, **kwargs)
+            if task is not None and task.cancelling() > before:
+                # Nobody will read the reply: the connection must not be used again.
+                await self.disconnect(nowait=True)
+                raise asyncio.CancelledError
+
+    return Heeding
