@@ -3,6 +3,7 @@ import { describe, expect, it } from 'vitest';
 import { asText } from '../src/report/asText';
 import { readReport, readRoleTitle } from '../src/report/reading';
 import { cutAround, fitted } from '../src/report/rewriting';
+import { asWords } from '../src/shell/fields';
 
 const RESULT = {
   targetRole: {
@@ -157,4 +158,13 @@ describe('a passage rewritten', () => {
     expect(cutAround('Led the team', 'helped')).toBeNull();
     expect(cutAround('Led the team', '')).toBeNull();
   });
+});
+
+it.each([
+  ['keywordMatch', 'Keyword match'],
+  ['quick-wins', 'Quick wins'],
+  ['ATS', 'ATS'],
+  ['Writing', 'Writing'],
+])('writes %s as %s', (name, words) => {
+  expect(asWords(name)).toBe(words);
 });

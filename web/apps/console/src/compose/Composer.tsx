@@ -4,7 +4,7 @@ import { Refusal } from '../shell/Refusal';
 import { ArrowIcon } from '../shell/icons';
 import type { Draft, DraftProblems } from './draft';
 import { problemsWithDraft } from './draft';
-import { fieldProblems, hasPlace } from './refused';
+import { fieldProblems, hasPlace, isToldByFields } from './refused';
 import { ResumePicker } from './ResumePicker';
 import { RolePicker } from './RolePicker';
 
@@ -99,7 +99,7 @@ export function Composer({ draft, roles, maxUploadBytes, onDraft, onSubmit }: Pr
           {sending ? null : <ArrowIcon />}
         </button>
       </div>
-      {refusal === null ? null : <Refusal error={refusal} isShown={hasPlace} />}
+      {refusal === null || isToldByFields(refusal) ? null : <Refusal error={refusal} isShown={hasPlace} />}
       <p className="small muted">Uploaded files are deleted within a day.</p>
     </form>
   );

@@ -11,6 +11,15 @@ function asSentence(words: string): string {
   return /[.!?]$/.test(sentence) ? sentence : `${sentence}.`;
 }
 
+/** Whether all that a refusal says stands beside the fields already. */
+export function isToldByFields(error: unknown): boolean {
+  return (
+    error instanceof JobsApiError &&
+    error.errors.length > 0 &&
+    error.errors.every(({ field }) => hasPlace(field))
+  );
+}
+
 /** Whether the form has a place for what is said about this field. */
 export function hasPlace(field: string): boolean {
   return RESUME_FIELDS.test(field) || ROLE_FIELDS.test(field);

@@ -57,7 +57,7 @@ export function Refusal({ error, title, isShown = () => false }: Props) {
         )}
         {error.requestId === null ? null : (
           <p className="refusal__request">
-            Reference <code>{error.requestId}</code>
+            Request id <code>{error.requestId}</code>
           </p>
         )}
       </div>

@@ -28,12 +28,13 @@ export const numberOf = (value: unknown): number | null =>
 export const firstText = (...values: readonly unknown[]): string =>
   values.map(textOf).find((text) => text !== '') ?? '';
 
-/** "keywordMatch" as "Keyword match". */
+/** "keywordMatch" as "Keyword match". Abbreviations stay as they are: "ATS layout". */
 export function asWords(name: string): string {
   const words = name
     .replace(/([a-z0-9])([A-Z])/g, '$1 $2')
-    .replace(/[-_]+/g, ' ')
-    .toLowerCase()
+    .split(/[-_\s]+/)
+    .map((word) => (word.length > 1 && word === word.toUpperCase() ? word : word.toLowerCase()))
+    .join(' ')
     .trim();
   return words.charAt(0).toUpperCase() + words.slice(1);
 }
