@@ -8,7 +8,7 @@ import os
 import signal
 import socket
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,6 +22,7 @@ from careerlens.foundation.errors import ConfigurationError, ServiceUnavailableE
 from careerlens.foundation.ports import LOOPBACK
 from careerlens.foundation.redis import connect, ping
 from careerlens.foundation.settings import Settings, load_settings
+from careerlens.foundation.valkey import ValkeyServer
 from support import eventually
 
 USER = """
@@ -39,12 +40,16 @@ asyncio.run(main())
 
 
 @pytest.fixture
-def settings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Settings:
-    """Settings of an empty folder where no Redis is configured."""
+def settings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Settings]:
+    """Settings of an empty folder where no Redis is configured; no server of it stays."""
     for variable in ("REDIS_URL", "REDIS_HOST", "CAREERLENS_ENV"):
         monkeypatch.delenv(variable, raising=False)
     monkeypatch.chdir(tmp_path)
-    return load_settings(home=tmp_path / "home of ours")
+    settings = load_settings(home=tmp_path / "home of ours")
+    yield settings
+    server = ValkeyServer(settings.home / "valkey", settings.home / STATE_FILE)
+    if (settings.home / STATE_FILE).exists() and server.is_alive():
+        os.kill(state_of(settings)["pid"], signal.SIGKILL)
 
 
 @dataclass
