@@ -119,7 +119,9 @@ class QueueRelay:
         try:
             async with asyncio.TaskGroup() as tasks:
                 tasks.create_task(self._lease.keep(), name=f"lease-{self._keys.queue}")
-                tasks.create_task(self._carry(), name=f"carry-{self._keys.queue}")
+                # Not a task as well: of a group that fails after its body has ended, Python
+                # before 3.13 leaves a cancellation behind that nobody asked for.
+                await self._carry()
         except* _REASONS_TO_STAND_BY as reasons:
             # Nothing is lost: whoever leads next starts where the last step ended.
             _log.warning(
