@@ -2,7 +2,10 @@ import { AlertIcon } from '../shell/icons';
 import type { Quality, Report, SalaryBand } from './model';
 import { ScoreDial, ScoreParts } from './ScoreDial';
 
-/** What the score means for sending the résumé off. Falling thresholds; the first that fits counts. */
+/**
+ * What the scores mean for sending the résumé off. Falling thresholds; the first that fits counts.
+ * The lower of the two scores decides: neither good keywords nor good writing makes up for the other.
+ */
 const VERDICTS: readonly (readonly [atLeast: number, verdict: string])[] = [
   [85, 'Ready to send'],
   [70, 'A few fixes from ready'],
@@ -32,7 +35,7 @@ export function Summary({ report }: { report: Report }) {
       <div className="summary__score">
         <ScoreDial score={score} label="ATS score" />
         <div className="summary__words">
-          <h2 className="summary__verdict">{verdictOf(score)}</h2>
+          <h2 className="summary__verdict">{verdictOf(Math.min(score, quality.score ?? score))}</h2>
           {quality.summary === '' ? null : <p>{quality.summary}</p>}
           {role.note === '' ? null : <p className="muted">{role.note}</p>}
           {role.salary === null ? null : <p className="muted">Usual pay: {describeSalary(role.salary)}.</p>}
