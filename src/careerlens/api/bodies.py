@@ -74,20 +74,20 @@ def parse_object(body: bytes) -> dict[str, Any]:
     try:
         value = orjson.loads(body)
         if isinstance(value, dict):
+            _require_few(len(value))
             json.loads(body, object_pairs_hook=_refuse_duplicates)
     except (ValueError, RecursionError) as error:
         reason = str(error) if isinstance(error, ValueError) else "it is nested too deeply"
         raise ProblemError("malformed-body", f"The body is not valid JSON: {reason}.") from None
     if not isinstance(value, dict):
         raise ProblemError("malformed-body", "The body must be one JSON object.")
-    _require_few(len(value))
     if b"\\u0000" in body:
         _refuse_nul(value, ())
     return value
 
 
 def _refuse_duplicates(pairs: list[tuple[str, Any]]) -> None:
-    if len({name for name, _ in pairs}) != len(pairs):
+    if len(dict(pairs)) != len(pairs):
         raise ValueError("a name stands twice in one object")
 
 
