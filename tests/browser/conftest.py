@@ -31,9 +31,15 @@ def installed_chromium() -> str | None:
 
 
 @pytest.fixture
-async def product(tmp_path: Path, valkey_factory: Callable[..., Valkey]) -> AsyncIterator[Product]:
+def valkey(valkey_factory: Callable[..., Valkey]) -> Valkey:
+    """The product's own server."""
+    return valkey_factory(durable=True)
+
+
+@pytest.fixture
+async def product(tmp_path: Path, valkey: Valkey) -> AsyncIterator[Product]:
     """API, gateway and one worker, started and ready."""
-    product = Product(tmp_path, valkey_factory(durable=True).url)
+    product = Product(tmp_path, valkey.url)
     try:
         product.start("api", "socket", "worker")
         await product.ready("api", "socket")

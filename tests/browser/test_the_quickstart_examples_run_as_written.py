@@ -47,4 +47,4 @@ async def test_a_click_creates_a_job_and_both_components_follow_it(
     assert heard("Job created: user-123:resume-optimization:"), logged
     assert len(heard("Job user-123:")) >= 4, logged
     assert len(heard("Job completed:")) == 1, logged
-    await expect(page.get_by_text("Done")).to_be_visible()
+    await expect(page.get_by_text("Done", exact=True)).to_be_visible()
