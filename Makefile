@@ -90,7 +90,7 @@ $(WEB_INSTALLED): web/package-lock.json
 
 $(PAGE): $(WEB_INSTALLED) $(WEB_SOURCES)
 	@echo "Building the web page…" >&2
-	@npm --prefix web run build --silent
+	@npm --prefix web run build --silent >&2
 	@touch $@
 
 $(INTEROP_INSTALLED): tests/interop/package-lock.json

@@ -15,10 +15,12 @@ from rich.progress import (
     TextColumn,
     TimeElapsedColumn,
 )
+from rich.table import Column
 from rich.text import Text
 
 from careerlens.cli.text import one_line
 
+_BAR_WIDTH = 28
 _FINAL_MARKS = {
     "completed": ("✓", "bold green", "Done"),
     "failed": ("✗", "bold red", "Failed"),
@@ -143,8 +145,8 @@ class _LiveView:
         self._bar = bar
         self._steps = _Steps()
         self._current: str | None = None
-        self._title = title
-        self._task = bar.add_task(title, total=100.0, message="")
+        bar.console.print(Text(title, style="bold"))
+        self._task = bar.add_task("", total=100.0, message="")
 
     def show(self, update: Mapping[str, Any]) -> None:
         """Move the bar; a step that is over stays above it with a check mark."""
@@ -171,13 +173,14 @@ class _LiveView:
 
 
 def _bar(console: Console) -> Progress:
+    message = Column(ratio=1, no_wrap=True, overflow="ellipsis")
     return Progress(
         SpinnerColumn(),
-        TextColumn("[bold]{task.description}", markup=True),
-        BarColumn(bar_width=32),
-        TaskProgressColumn(),
-        TimeElapsedColumn(),
-        TextColumn("{task.fields[message]}", markup=False, style="cyan"),
+        BarColumn(bar_width=_BAR_WIDTH, table_column=Column(min_width=_BAR_WIDTH)),
+        TaskProgressColumn(table_column=Column(min_width=4)),
+        TimeElapsedColumn(table_column=Column(min_width=7)),
+        TextColumn("{task.fields[message]}", markup=False, style="cyan", table_column=message),
         console=console,
         transient=True,
+        expand=True,
     )
