@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 
+from careerlens.api.app import create_app
 from careerlens.api.problems import KINDS
 from careerlens.archive.gathering import REMOVED_CODE
 from careerlens.archive.recorder import LEASE_KEY
@@ -22,7 +23,7 @@ from careerlens.cli.exits import Exit
 from careerlens.foundation.errors import JobError
 from careerlens.foundation.settings import Settings
 from careerlens.jobs.context import JobContext
-from careerlens.jobs.definitions import definitions_in, load_registry
+from careerlens.jobs.definitions import Registry, definitions_in, load_registry
 from careerlens.jobs.keys import (
     QUEUES_KEY,
     WORKERS_KEY,
@@ -169,6 +170,18 @@ def test_make_targets_in_every_page_exist() -> None:
 
 
 # Problems, statuses and events
+
+
+def test_every_route_is_documented_and_exists() -> None:
+    settings = Settings(_env_file=None, CAREERLENS_ENV="development", JWT_SECRET="s" * 40)
+    app = create_app(settings, redis_url="redis://localhost", registry=Registry())
+    existing = {
+        f"{method.upper()} {path.replace('{job_id}', '{jobId}')}"
+        for path, methods in app.openapi()["paths"].items()
+        for method in methods
+    }
+    routes = rows(section(page("reference/http-api.md"), "Routes"))
+    assert {codes(cells[0])[0] for cells in routes} == existing
 
 
 def test_every_problem_is_documented_with_its_status() -> None:

@@ -30,9 +30,13 @@ async def test_cancellation_is_heard_at_every_moment_of_a_command(redis_url: str
 async def test_reply_to_a_cancelled_command_reaches_nobody_else(redis_url: str) -> None:
     client = connect_binary(redis_url)
     chance = random.Random(2)
+
+    async def talk() -> None:
+        await client.echo("theirs")
+
     for number in range(200):
         await client.set("mine", number)
-        theirs = asyncio.create_task(client.echo("theirs"))
+        theirs = asyncio.create_task(talk())
         for _ in range(chance.randrange(20)):
             await asyncio.sleep(0)
         theirs.cancel()

@@ -112,7 +112,7 @@ def mount_console(app: FastAPI) -> None:
         return _plain_page(
             "CareerLens is running, without its page",
             "<p>The API works. The page was not built in this checkout: run "
-            "<code>make build</code> and start again.</p>",
+            "<code>make web</code> and start again.</p>",
         )
 
 

@@ -129,7 +129,8 @@ class HistoryCursor:
         return cls(created_ms, queue, job_id)
 
     def __str__(self) -> str:
-        content = json.dumps([self.created_ms, self.queue, self.job_id], separators=(",", ":"))
+        place = [self.created_ms, self.queue, self.job_id]
+        content = json.dumps(place, separators=(",", ":"), ensure_ascii=False)
         return base64.urlsafe_b64encode(content.encode()).decode().rstrip("=")
 
 
