@@ -23,6 +23,9 @@ from careerlens.foundation.ports import LOOPBACK
 from careerlens.foundation.redis import connect, ping
 from careerlens.foundation.settings import Settings, load_settings
 from careerlens.foundation.valkey import ValkeyServer
+from careerlens.queue import NewJob, Queue
+from careerlens.wire import Link
+from careerlens.worker import ActiveJob, Worker
 from support import eventually
 
 USER = """
@@ -152,6 +155,31 @@ async def test_a_killed_server_comes_back_on_its_port_with_its_data(settings: Se
         assert state_of(settings)["pid"] != killed
         assert state_of(settings)["url"] == endpoint.url
         await client.aclose()
+
+
+async def test_a_thousand_waiting_jobs_all_finish_after_the_server_is_killed(
+    settings: Settings,
+) -> None:
+    async with redis_for(settings) as endpoint, Link(endpoint.url, name="test") as link:
+        queue = Queue("naps", link)
+        await queue.open()
+        await queue.add_bulk([NewJob(name="naps", data={"n": n}) for n in range(1_000)])
+        client = connect(endpoint.url)
+        # The append-only file is written each second; `WAITAOF` returns once it is on disk.
+        assert await client.waitaof(1, 0, 5_000) == [1, 0]
+        await client.aclose()
+        os.kill(state_of(settings)["pid"], signal.SIGKILL)
+        finished: set[int] = set()
+
+        async def note(job: ActiveJob) -> None:
+            finished.add(job.record.data["n"])
+
+        worker = Worker("naps", note, redis_url=endpoint.url)
+        running = asyncio.create_task(worker.run())
+        await eventually(lambda: len(finished) == 1_000, within=60)
+        await worker.stop(grace_s=10)
+        await running
+        assert (await queue.counts())["completed"] == 1_000
 
 
 def flushed(settings: Settings) -> bool:
