@@ -78,4 +78,6 @@ def run_command(arguments: Sequence[str]) -> int:
 
 def main() -> None:
     """The entry point of the command `careerlens`."""
+    # Job types may be files of the folder we are called in. Last, so that they shadow nothing.
+    sys.path.append(os.getcwd())
     sys.exit(run_command(sys.argv[1:]))
