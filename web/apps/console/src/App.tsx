@@ -15,8 +15,13 @@ type Start =
 /** How long to wait before asking again for a server that was not there. */
 const RETRY_MS = 3_000;
 
+interface Props {
+  /** Why the reader has to sign in again, if so. */
+  readonly reason: string | null;
+}
+
 /** Finds out which server this is, then who the reader is, then shows the desk. */
-export function App() {
+export function App({ reason }: Props) {
   const [start, setStart] = useState<Start>({ state: 'loading' });
   const [attempt, setAttempt] = useState(0);
 
@@ -61,12 +66,11 @@ export function App() {
       </Frame>
     );
   }
-  return <Identified config={start.config} />;
+  return <Identified config={start.config} reason={reason} />;
 }
 
-function Identified({ config }: { config: ServerConfig }) {
+function Identified({ config, reason }: { config: ServerConfig; reason: string | null }) {
   const [signedIn, setSignedIn] = useState<Identity | null>(() => rememberedIdentity(Date.now()));
-  const [reason, setReason] = useState<string | null>(null);
   const guest = useMemo(
     () => (config.developmentIdentity ? developmentIdentity() : null),
     [config.developmentIdentity],
@@ -75,13 +79,7 @@ function Identified({ config }: { config: ServerConfig }) {
 
   const signIn = useCallback((next: Identity) => {
     rememberToken(next.authToken);
-    setReason(null);
     setSignedIn(next);
-  }, []);
-  const signOut = useCallback((why: string | null) => {
-    rememberToken(null);
-    setReason(why);
-    setSignedIn(null);
   }, []);
 
   if (identity === null) {
@@ -91,12 +89,5 @@ function Identified({ config }: { config: ServerConfig }) {
       </Frame>
     );
   }
-  return (
-    <Desk
-      key={identity.userId}
-      identity={identity}
-      config={config}
-      onSignOut={identity.authToken === null ? null : signOut}
-    />
-  );
+  return <Desk key={identity.userId} identity={identity} config={config} />;
 }

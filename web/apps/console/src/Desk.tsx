@@ -1,5 +1,5 @@
 import { useBackgroundJobs, type Job } from '@careerlens/jobs-react';
-import { useCallback, useEffect, useMemo, useState } from 'react';
+import { useCallback, useEffect, useState } from 'react';
 
 import { Composer } from './compose/Composer';
 import { EMPTY_DRAFT, nameOfSource, type Draft } from './compose/draft';
@@ -10,7 +10,7 @@ import { Library } from './library/Library';
 import { useHistory } from './library/useHistory';
 import { StepLogs } from './progress/steps';
 import { Frame } from './shell/Frame';
-import type { Identity } from './shell/identity';
+import { leave, type Identity } from './shell/identity';
 import { HOME_LINK, jobLink, useRoute } from './shell/routing';
 import type { ServerConfig } from './shell/server';
 import { useArrival } from './shell/useArrival';
@@ -21,12 +21,10 @@ const JOB_TYPE = 'resume-optimization';
 interface Props {
   readonly identity: Identity;
   readonly config: ServerConfig;
-  /** Ends the session, with a reason to show; `null` where nobody signs in. */
-  readonly onSignOut: ((reason: string | null) => void) | null;
 }
 
 /** One person's place of work: the form, the reports, and the job that is open. */
-export function Desk({ identity, config, onSignOut }: Props) {
+export function Desk({ identity, config }: Props) {
   const { route, go } = useRoute();
   const online = useOnline();
   const roles = useRoles(identity, JOB_TYPE);
@@ -53,8 +51,11 @@ export function Desk({ identity, config, onSignOut }: Props) {
   });
 
   useEffect(() => {
-    if (status === 'unauthorized') onSignOut?.('Your token is no longer accepted. Paste a new one.');
-  }, [status, onSignOut]);
+    if (status === 'unauthorized' && identity.authToken !== null) {
+      const reason = 'That token is not accepted, or no longer. Paste a new one.';
+      leave({ userId: identity.userId, reason, isFinal: false });
+    }
+  }, [status, identity]);
 
   const history = useHistory(identity, countEnded(jobs));
 
@@ -75,18 +76,18 @@ export function Desk({ identity, config, onSignOut }: Props) {
     [createJob, go, identity.userId, sent],
   );
 
-  const signOut = useMemo(
-    () =>
-      onSignOut === null
-        ? null
-        : () => {
-            onSignOut(null);
-          },
-    [onSignOut],
-  );
+  const signOut = () => {
+    window.location.hash = HOME_LINK;
+    leave({ userId: identity.userId, reason: null, isFinal: true });
+  };
 
   return (
-    <Frame connection={status} online={online} identity={identity} onSignOut={signOut}>
+    <Frame
+      connection={status}
+      online={online}
+      identity={identity}
+      onSignOut={identity.authToken === null ? null : signOut}
+    >
       {route.page === 'job' ? (
         <JobPage
           key={route.jobId}

@@ -38,3 +38,8 @@ export function rememberAbout(userId: string, jobId: string, about: About): void
   const kept = [...readAll(userId), [jobId, about] as const].slice(-MOST);
   writeStored(local, keyOf(userId), JSON.stringify(Object.fromEntries(kept)));
 }
+
+/** Forgets all that is remembered of a user's jobs. */
+export function forgetAbout(userId: string): void {
+  writeStored(local, keyOf(userId), null);
+}

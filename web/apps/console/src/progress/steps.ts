@@ -1,6 +1,6 @@
 import type { JobProgress } from '@careerlens/jobs-react';
 
-import { local, readStored, writeStored } from '../shell/storage';
+import { forgetStored, local, readStored, writeStored } from '../shell/storage';
 
 /** One true step of a job, as its handler named it. */
 export interface Step {
@@ -60,6 +60,12 @@ function isStep(value: unknown): value is Step {
 }
 
 const EMPTY: StepLog = [];
+const PREFIX = 'careerlens:console:steps:';
+
+/** Forgets the stored steps of all jobs. */
+export function forgetSteps(): void {
+  forgetStored(local, PREFIX);
+}
 
 /**
  * The steps of each job in flight, kept in this browser, so that a reload half-way shows the way
@@ -102,7 +108,7 @@ export class StepLogs {
   }
 
   #key(jobId: string): string {
-    return `careerlens:console:steps:${jobId}`;
+    return `${PREFIX}${jobId}`;
   }
 
   #notify(): void {

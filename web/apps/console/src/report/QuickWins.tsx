@@ -1,9 +1,15 @@
 import { useState } from 'react';
 
-import { local, readStored, writeStored } from '../shell/storage';
+import { forgetStored, local, readStored, writeStored } from '../shell/storage';
 import type { QuickWin } from './model';
 
-const keyOf = (jobId: string): string => `careerlens:console:wins:${jobId}`;
+const PREFIX = 'careerlens:console:wins:';
+const keyOf = (jobId: string): string => `${PREFIX}${jobId}`;
+
+/** Forgets what was ticked off in all reports. */
+export function forgetWins(): void {
+  forgetStored(local, PREFIX);
+}
 
 function readDone(jobId: string): ReadonlySet<string> {
   const text = readStored(local, keyOf(jobId));

@@ -1,3 +1,4 @@
+import { fieldsOf } from './fields';
 import { local, readStored, session, writeStored } from './storage';
 
 /** Who the page speaks for. There is no token in development, where the user id is enough. */
@@ -85,6 +86,45 @@ export function rememberedIdentity(nowMs: number): Identity | null {
   } catch (problem) {
     if (!(problem instanceof TokenProblem)) throw problem;
     writeStored(session, TOKEN_KEY, null);
+    return null;
+  }
+}
+
+const FAREWELL_KEY = 'careerlens:console:farewell';
+
+/** How the last session of this tab ended. `reason` is for the reader, `userId` for tidying up. */
+export interface Farewell {
+  readonly userId: string;
+  readonly reason: string | null;
+  /** Whether the reader asked to leave, so that nothing of theirs may stay in this browser. */
+  readonly isFinal: boolean;
+}
+
+/**
+ * Ends the session by loading the page afresh, so that nothing of it stays in memory for whoever
+ * signs in next. The page that is left still saves its jobs while it goes: tidying up is for the
+ * next one, by `takeFarewell`.
+ */
+export function leave(farewell: Farewell): void {
+  rememberToken(null);
+  writeStored(session, FAREWELL_KEY, JSON.stringify(farewell));
+  window.location.reload();
+}
+
+/** How the last session ended, told once. */
+export function takeFarewell(): Farewell | null {
+  const text = readStored(session, FAREWELL_KEY);
+  if (text === null) return null;
+  writeStored(session, FAREWELL_KEY, null);
+  return readFarewell(text);
+}
+
+function readFarewell(text: string): Farewell | null {
+  try {
+    const { userId, reason, isFinal } = fieldsOf(JSON.parse(text));
+    if (typeof userId !== 'string') return null;
+    return { userId, reason: typeof reason === 'string' ? reason : null, isFinal: isFinal === true };
+  } catch {
     return null;
   }
 }

@@ -23,5 +23,18 @@ export function writeStored(area: () => Storage, key: string, value: string | nu
   }
 }
 
+/** Removes every value whose key begins with `prefix`. */
+export function forgetStored(area: () => Storage, prefix: string): void {
+  for (const key of storedKeys(area)) if (key.startsWith(prefix)) writeStored(area, key, null);
+}
+
+function storedKeys(area: () => Storage): readonly string[] {
+  try {
+    return Object.keys(area());
+  } catch {
+    return [];
+  }
+}
+
 export const local = (): Storage => window.localStorage;
 export const session = (): Storage => window.sessionStorage;
