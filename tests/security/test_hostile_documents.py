@@ -18,7 +18,8 @@ from pathlib import Path
 import pytest
 
 import documents
-from careerlens.career.reading import limits, read_document
+from careerlens.career.reading import limits
+from careerlens.career.reading.walled import read_document
 from careerlens.foundation.errors import UnrecoverableError
 from resumes import DEVELOPER, judge
 

@@ -16,7 +16,8 @@ from careerlens.career.document import ReadDocument
 from careerlens.career.market.catalogue import role_titles
 from careerlens.career.market.profile import MarketView
 from careerlens.career.market.store import shipped_market
-from careerlens.career.reading import MAX_CHARACTERS, read_document
+from careerlens.career.reading.limits import MAX_CHARACTERS
+from careerlens.career.reading.walled import read_document
 from careerlens.career.report import ResumeReport
 from careerlens.jobs.context import JobContext
 from careerlens.jobs.definitions import job

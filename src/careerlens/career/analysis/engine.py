@@ -55,7 +55,7 @@ ENGINE_VERSION = "1.0"
 """Of the rules: two reports with the same version were judged alike."""
 
 _PRIORITIES = ("high", "medium", "low")
-_MAX_IMPROVEMENTS = 16
+_MAX_IMPROVEMENTS = 20
 _MAX_QUICK_WINS = 6
 _MAX_GAPS = 8
 _MAX_SUGGESTIONS = 6

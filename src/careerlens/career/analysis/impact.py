@@ -16,7 +16,7 @@ _NUMBER = re.compile(r"(?<![\w.])(?P<money>[$€£¥₹]\s?)?(?P<number>\d[\d,.]
 _LOOK_BACK = 20
 _YEAR = re.compile(r"(?:19[5-9]|20[0-4])\d")
 _NAME_BEFORE = re.compile(
-    r"(?:iso|python|java|javascript|es|angular|php|html|css|\.net|windows|office|level|grade|year|"
+    r"\b(?:iso|python|java|javascript|es|angular|php|html|css|\.net|windows|office|level|grade|year|"
     r"phase|section|form|ifrs|frs|part|class|unit|room|version|v|stage|key stage|tier|step|type|"
     r"asme|ieee|soc|pci|ipv|oracle|vue|spring|ruby|web|industry|covid|ks|chapter|title|article|"
     r"page|no|number|nist|rule|ios|android|since|in|until|by|from|of)[\s.-]*$",

@@ -64,7 +64,7 @@ def judge(
         findings.issues.append(
             Finding(
                 id="language",
-                priority="low",
+                priority="medium",
                 category="Writing",
                 issue="The text does not look like English.",
                 recommendation="The rules on wording know English only, so take that part of the"

@@ -84,12 +84,12 @@ class TitleIndex:
     def nearest(self, requested: str) -> tuple[str, str, float] | None:
         """Role id, title and similarity (0 to 1) of the nearest title.
 
-        None when no title shares a word, or the words name no trade ("manager").
+        None when no title shares a word, or the words alone name no trade ("manager").
 
         Equal similarities go to the shorter title, then to the first by name.
         """
         words = words_of(requested)
-        if _GENERAL.issuperset(words):
+        if _GENERAL.issuperset(words) and not any(set(words) == set(w) for _, _, w in self._titles):
             return None
         best: tuple[float, int, str, str] | None = None
         for role, title, known in self._titles:

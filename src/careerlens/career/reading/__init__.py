@@ -6,9 +6,7 @@ bytes ──▶ detect (by content) ──▶ pdf | docx | plain ──▶ ReadD
 The file is an attacker's as far as we know, so all of it happens in `foundation.sandbox`, with
 limits on time, memory, pages and characters. What cannot be read ends the job with an
 `UnrecoverableError` whose code and sentence say why and what to do; `failures` has them all.
+
+`walled.read_document` is the way in. Nothing is imported here, since the child process that reads
+the file passes through and should start fast.
 """
-
-from careerlens.career.reading.limits import MAX_CHARACTERS, MAX_PAGES
-from careerlens.career.reading.walled import read_document
-
-__all__ = ["MAX_CHARACTERS", "MAX_PAGES", "read_document"]

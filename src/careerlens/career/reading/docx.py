@@ -40,14 +40,13 @@ def read_docx(content: bytes) -> ReadDocument:
     try:
         with zipfile.ZipFile(io.BytesIO(content)) as archive:
             return _read(_Archive(archive))
-    except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, ValueError):
-        raise failures.truncated() from None
-    except ParseError:
-        raise failures.truncated() from None
     except (DefusedXmlException, RecursionError):
+        # Before the others: defusedxml's own are value errors too.
         raise failures.over_limit(
             "The document holds XML constructions that no résumé needs."
         ) from None
+    except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, ValueError, ParseError):
+        raise failures.truncated() from None
 
 
 class _Archive:

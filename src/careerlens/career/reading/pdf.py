@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import ctypes
 import re
-from collections.abc import Iterator
 from itertools import islice
 from typing import Any
 
@@ -35,12 +34,19 @@ def read_pdf(content: bytes) -> ReadDocument:
     or `parse_limit`.
     """
     document = _open(content)
+    try:
+        return _read(document)
+    except pypdfium2.PdfiumError:
+        raise failures.truncated() from None
+
+
+def _read(document: Any) -> ReadDocument:
     pages = len(document)
     if pages == 0:
         raise failures.truncated()
     if pages > limits.MAX_PAGES:
         raise failures.over_limit(f"It has {pages} pages; a résumé may have {limits.MAX_PAGES}.")
-    seen = [_Page(document[index]) for index in _counted(pages)]
+    seen = [_Page(document[index]) for index in range(pages)]
     texts: list[str] = []
     room = limits.MAX_CHARACTERS
     for page in seen:
@@ -75,10 +81,6 @@ def _open(content: bytes) -> Any:
     return document
 
 
-def _counted(pages: int) -> Iterator[int]:
-    yield from range(pages)
-
-
 class _Page:
     """One page: its text without what is hidden, and what was seen on the way."""
 
@@ -90,13 +92,10 @@ class _Page:
 
     def read(self) -> str:
         """The page's visible text, line by line."""
-        try:
-            textpage = self._page.get_textpage()
-            hidden = self._look_around(textpage)
-            text = self._without(textpage, hidden) if hidden else textpage.get_text_range()
-            self.columns = 2 if _has_gutter(textpage, self._page.get_width()) else 1
-        except pypdfium2.PdfiumError:
-            raise failures.truncated() from None
+        textpage = self._page.get_textpage()
+        hidden = self._look_around(textpage)
+        text = self._without(textpage, hidden) if hidden else textpage.get_text_range()
+        self.columns = 2 if _has_gutter(textpage, self._page.get_width()) else 1
         lines = text.replace("\r\n", "\n").replace("\r", "\n").replace("\ufffe", "-")
         return _LONE_BULLET.sub(r"\1 ", lines)
 
