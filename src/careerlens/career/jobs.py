@@ -108,7 +108,7 @@ class _Steps:
         await self.reached(Step(message["step"]), str(message["message"]))
 
 
-@job(QueueName.RESUME_OPTIMIZATION, attempts=3, timeout=120, title="Résumé optimisation")
+@job(QueueName.RESUME_OPTIMIZATION.value, attempts=3, timeout=120, title="Résumé optimisation")
 async def optimize_resume(ctx: JobContext, data: ResumeOptimization) -> ResumeReport:
     """Judge a résumé against a target role: scores, keywords, findings with their passages.
 
