@@ -52,7 +52,9 @@ export class Poller {
     this.#isAsking = false;
     if (!this.#isRunning) return;
     this.#interval = changed ? timings.pollMin : Math.min(timings.pollMax, this.#interval * 1.5);
-    const isResting = !waiting || document.visibilityState === 'hidden';
+    // Outside browsers there is no document, and nobody who could look away.
+    const isHidden = typeof document !== 'undefined' && document.visibilityState === 'hidden';
+    const isResting = !waiting || isHidden;
     clearTimeout(this.#timer);
     this.#timer = setTimeout(() => void this.#ask(), isResting ? timings.pollIdle : this.#interval);
   }
