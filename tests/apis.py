@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -11,6 +12,7 @@ from urllib.parse import quote
 
 import httpx
 import uvicorn
+from fastapi import FastAPI
 
 from careerlens.api.app import create_app
 from careerlens.foundation.settings import Settings, load_settings
@@ -25,16 +27,18 @@ from tokens import SECRET, good_claims, hs256
 class RunningApi:
     """An API behind a real server on a free port of this machine."""
 
-    def __init__(self, settings: Settings, port: int, redis_url: str) -> None:
+    def __init__(self, app: FastAPI, settings: Settings, port: int, redis_url: str) -> None:
+        self.app = app
         self.settings = settings
         self.port = port
         self.redis_url = redis_url
         self.url = f"http://localhost:{port}"
 
-    def client(self, user: str | None, **headers: str) -> httpx.AsyncClient:
-        """A client of `user`, by a token; of nobody when None."""
+    def client(self, user: str | None, *, lives: float = 3600, **headers: str) -> httpx.AsyncClient:
+        """A client of `user`, by a token that lives so many seconds; of nobody when None."""
         if user is not None:
-            headers["authorization"] = f"Bearer {hs256(good_claims(userId=user))}"
+            claims = good_claims(userId=user, exp=time.time() + lives)
+            headers["authorization"] = f"Bearer {hs256(claims)}"
         return httpx.AsyncClient(
             base_url=self.url, headers=headers, timeout=20, trust_env=False, verify=False
         )
@@ -62,7 +66,7 @@ async def running_api(
     serving = asyncio.create_task(server.serve(sockets=[listener]))
     try:
         await eventually(lambda: server.started)
-        yield RunningApi(settings, listener.getsockname()[1], redis_url)
+        yield RunningApi(app, settings, listener.getsockname()[1], redis_url)
     finally:
         server.stop()
         await serving

@@ -14,10 +14,12 @@ from starlette.responses import Response, StreamingResponse
 
 from careerlens.api.bodies import read_job_form
 from careerlens.api.creating import NewJobRequest
+from careerlens.api.deadlines import ANSWER_WITHIN_S, in_time
 from careerlens.api.services import CallerDep, ServicesDep
 from careerlens.api.streaming import until_stopping
 from careerlens.foundation.errors import JobNotFoundError, ServiceUnavailableError
 from careerlens.foundation.logging import get_logger
+from careerlens.jobs.manager import CANCEL_WAIT_S
 from careerlens.jobs.model import (
     CancelResponse,
     JobCreatedResponse,
@@ -74,9 +76,9 @@ async def create_job(
     """Create a job: JSON, or a form with the résumé as the file `resume`."""
     wanted = NewJobRequest.of(await read_job_form(request), services)
     if idempotency_key is None:
-        created, is_repeated = await wanted.create(services, caller), False
+        created, is_repeated = await in_time(wanted.create(services, caller)), False
     else:
-        created, is_repeated = await wanted.create_once(services, caller, idempotency_key)
+        created, is_repeated = await in_time(wanted.create_once(services, caller, idempotency_key))
     response = _json(created)
     response.status_code = 202
     response.headers["Location"] = created.status_url
@@ -89,7 +91,8 @@ async def create_job(
 @router.get("/jobs", operation_id="listJobs", response_model=JobList)
 async def list_jobs(caller: CallerDep, services: ServicesDep) -> Response:
     """The caller's jobs that have not ended, newest first."""
-    return _json(JobList(jobs=await services.manager.list_active_jobs(caller.user_id)))
+    jobs = await in_time(services.manager.list_active_jobs(caller.user_id))
+    return _json(JobList(jobs=jobs))
 
 
 @router.get("/jobs/history", operation_id="listJobHistory", response_model=JobHistory)
@@ -131,7 +134,7 @@ async def get_job_status(
     if_none_match: Annotated[str | None, Header()] = None,
 ) -> Response:
     """Where a job stands; 304 when it stands where the `If-None-Match` of the caller says."""
-    status = await services.manager.get_job_status(job_id, caller.user_id)
+    status = await in_time(services.manager.get_job_status(job_id, caller.user_id))
     response = _json(status)
     tag = f'"{hashlib.sha256(response.body).hexdigest()[:32]}"'
     headers = {"ETag": tag}
@@ -148,7 +151,8 @@ async def get_job_status(
 @router.post("/jobs/{job_id:path}/cancel", operation_id="cancelJob", response_model=CancelResponse)
 async def cancel_job(job_id: str, caller: CallerDep, services: ServicesDep) -> Response:
     """Cancel a job, wherever it is. A running one is given up to two seconds to end."""
-    return _json(await services.manager.cancel_job(job_id, caller.user_id))
+    cancelling = services.manager.cancel_job(job_id, caller.user_id)
+    return _json(await in_time(cancelling, within_s=ANSWER_WITHIN_S + CANCEL_WAIT_S))
 
 
 @router.get(
@@ -164,7 +168,7 @@ async def stream_job_events(
     last_event_id: Annotated[str | None, Header(alias="Last-Event-ID")] = None,
 ) -> StreamingResponse:
     """What happens to a job, as it happens: its status first, then each update until its end."""
-    events = await event_stream(
+    beginning = event_stream(
         services.feed,
         services.manager,
         caller.user_id,
@@ -172,6 +176,7 @@ async def stream_job_events(
         last_event_id,
         ends_at=caller.expires_at,
     )
+    events = await in_time(beginning)
     return StreamingResponse(
         _quietly_ended(until_stopping(events, services.stopping)), headers=HEADERS
     )

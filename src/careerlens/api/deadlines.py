@@ -1,0 +1,25 @@
+"""How long a request may wait for what is behind us."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable
+from typing import TypeVar
+
+from careerlens.foundation.errors import OutcomeUnknownError
+
+ANSWER_WITHIN_S = 1.9
+
+T = TypeVar("T")
+
+
+async def in_time(work: Awaitable[T], *, within_s: float = ANSWER_WITHIN_S) -> T:
+    """Await `work`, but no longer than a caller should wait for bad news.
+
+    Raises `OutcomeUnknownError` when it takes longer: a server that hangs, not one that is gone.
+    """
+    try:
+        async with asyncio.timeout(within_s):
+            return await work
+    except TimeoutError:
+        raise OutcomeUnknownError("storage", f"no answer within {within_s:g} s") from None
