@@ -25,6 +25,7 @@ def empty_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     for variable in ("REDIS_URL", "REDIS_HOST", "CAREERLENS_ENV", "CAREERLENS_TOKEN", "JWT_SECRET"):
         monkeypatch.delenv(variable, raising=False)
     monkeypatch.setenv("API_PORT", str(free_port()))
+    monkeypatch.setenv("SOCKET_PORT", str(free_port()))
     monkeypatch.setenv("COLUMNS", "200")
     return tmp_path
 
@@ -161,7 +162,6 @@ def test_a_wrong_setting_is_named(
     run: Runner, monkeypatch: pytest.MonkeyPatch, variable: str, value: str, command: str
 ) -> None:
     monkeypatch.setenv(variable, value)
-    monkeypatch.setenv("SOCKET_PORT", "0")
     said = run(command)
     assert said.code == Exit.CONFIGURATION
     assert said.err.startswith(f"error: {variable}: ")

@@ -61,6 +61,7 @@ def run(
         With --once: print the result as JSON.
     """
     from careerlens.cli.looping import run_async
+    from careerlens.cli.submitting import read_resume
     from careerlens.foundation.logging import configure_logging
     from careerlens.foundation.settings import load_settings
 
@@ -70,14 +71,12 @@ def run(
             "Add --once, or use `careerlens optimize` while `careerlens run` is running.",
             code=Exit.USAGE,
         )
+    upload = read_resume(str(file or EXAMPLE)) if once else None
     settings = load_settings()
     configure_logging("run", settings)
     settings = _with_real_ports(settings)
-    if not once:
+    if upload is None:
         return run_async(_serve(settings))
-    from careerlens.cli.submitting import read_resume
-
-    upload = read_resume(str(file or EXAMPLE))
     return run_async(_once(settings, upload, role or EXAMPLE_ROLE, as_json=json))
 
 
