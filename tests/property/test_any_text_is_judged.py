@@ -55,7 +55,7 @@ def check(report: ResumeReport, text: str) -> None:
     assert ResumeReport.model_validate_json(report.model_dump_json(by_alias=True)) == report
 
 
-@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=80, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(TEXTS, ROLES)
 def test_a_report_always_comes_and_tells_the_truth(text: str, role: str) -> None:
     check(judge(text, role), text)
@@ -68,7 +68,7 @@ def test_cleaning_twice_is_cleaning_once(text: str) -> None:
     assert clean(once).text == once
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=25, deadline=None)
 @given(st.integers(0, len(LINES)), st.text(alphabet="\u200b\u200e\ufeff", min_size=1, max_size=3))
 def test_invisible_characters_change_no_score(place: int, invisible: str) -> None:
     text = "\n".join(

@@ -11,7 +11,10 @@ from careerlens.career.analysis.text import Line, ResumeText
 
 EMAIL = re.compile(r"\b[A-Za-z0-9._%+-]{1,64}@[A-Za-z0-9-]{1,63}(?:\.[A-Za-z0-9-]{1,63}){1,4}\b")
 PHONE = re.compile(r"(?<![\w/.-])(?:\+|\(|00)?\d[\d ().\-/]{6,18}\d(?![\w/])")
-LINKEDIN = re.compile(r"\blinked\s?in\b|\blinkedin\.com/\S+", re.IGNORECASE)
+LINKEDIN = re.compile(r"\blinkedin\.com/\S+|\blnkd\.in/\S+", re.IGNORECASE)
+_LINKEDIN_NAMED = re.compile(
+    r"\blinked\s?in\b(?!\s*(?:sales|learning|recruiter|ads|campaign|marketing))", re.IGNORECASE
+)
 LINK = re.compile(
     r"\b(?:https?://|www\.)\S+|\b(?:github|gitlab|behance|dribbble|medium|kaggle|stackoverflow)"
     r"\.\w{2,10}/\S+|\b[a-z0-9-]{1,63}\.(?:dev|io|me|design|portfolio|example)\b(?:/\S*)?",
@@ -61,11 +64,16 @@ def find(text: ResumeText, sections: tuple[Section, ...]) -> Contacts:
     return Contacts(
         email=_first(EMAIL, text.lines),
         phone=_first(PHONE, [*top, *text.lines], accept=_is_phone),
-        location=_first(_PLACE, [line for line in top if "@" not in line.content])
-        or _first(_PLACE, top),
-        linkedin=_first(LINKEDIN, text.lines),
+        location=_first(_PLACE, _without_name(top)),
+        linkedin=_first(LINKEDIN, text.lines) or _first(_LINKEDIN_NAMED, top),
         website=_first(LINK, text.lines, accept=lambda found: "linkedin" not in found.lower()),
     )
+
+
+def _without_name(top: list[Line]) -> list[Line]:
+    """The lines where a place may stand: "Amara Osei, RN" on the first one is none."""
+    said = [line for line in top if not line.is_blank]
+    return said if said and re.search(r"[|@\d•·]", said[0].content) else said[1:]
 
 
 def without_contacts(line: str) -> str:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import date
 
 from careerlens.career.analysis.findings import Finding, Findings, Part, Passage, Praise
-from careerlens.career.analysis.sections import Section, lines_in
+from careerlens.career.analysis.sections import HEADER, Section, lines_in
 from careerlens.career.analysis.text import Line
 
 GAP_MONTHS = 6
@@ -52,10 +52,14 @@ def has_date(text: str) -> bool:
 
 
 def periods(sections: tuple[Section, ...], today: date) -> tuple[Period, ...]:
-    """The periods of the work experience, in the order they are written."""
+    """The periods of the work experience, in the order they are written.
+
+    A text without such a section is searched above its first heading.
+    """
     now = today.year * 12 + today.month - 1
     found: list[Period] = []
-    for line in lines_in(sections, "experience"):
+    has_experience = any(section.name == "experience" for section in sections)
+    for line in lines_in(sections, "experience" if has_experience else HEADER):
         if line.bullet and len(line.content) > 80:
             continue
         for match in DATE_RANGE.finditer(line.content):

@@ -195,12 +195,12 @@ def _on_certifications(section: Section, facts: Facts) -> _Word:
     lines = [line for line in section.lines if not line.is_blank]
     dated = [line for line in lines if _YEAR.search(line.content)]
     if len(dated) == len(lines):
-        return _Word(100, f"{len(lines)} entries, all dated.", (lines[0].passage(),))
+        said = "One entry, dated." if len(lines) == 1 else f"{len(lines)} entries, all dated."
+        return _Word(100, said, (lines[0].passage(),))
     undated = next(line for line in lines if line not in dated)
     return _Word(
         70,
-        f"{len(lines)} entries, {len(lines) - len(dated)} without a year. Give issuer, year and"
-        " expiry.",
+        f"{len(lines) - len(dated)} of {len(lines)} without a year. Give issuer, year and expiry.",
         (undated.passage(),),
     )
 

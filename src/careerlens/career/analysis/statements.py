@@ -12,10 +12,12 @@ from careerlens.career.analysis.dates import DATE_RANGE, has_date
 from careerlens.career.analysis.findings import Passage
 from careerlens.career.analysis.sections import HEADER, Section
 from careerlens.career.analysis.text import Line, words
+from careerlens.career.analysis.vocabulary import strong_verbs, weak_openings
 
 _TELLING = ("experience", "projects", "volunteering")
 _MIN_WORDS = 3
 _MIN_SENTENCE_WORDS = 4
+_LONGEST_TITLE = 110
 _WRAPPED = 55
 """A line of at least so many characters may go on in the next one."""
 _SENTENCE_END = re.compile(r"(?<=[.!?])\s+(?=[A-Z\"'(])")
@@ -77,8 +79,22 @@ def _bulleted(section: Section) -> list[Statement]:
             current.append(line)
         else:
             close()
+            if _opens_like_one(line):
+                # Some jobs in bullets, others in lines of their own: both count.
+                found.append(Statement(line.content, line, 0, section.name, bulleted=False))
     close()
     return found
+
+
+def _opens_like_one(line: Line) -> bool:
+    """Whether a line without a bullet begins as statements do."""
+    said = words(line.content)
+    if len(said) < _MIN_SENTENCE_WORDS or has_date(line.content):
+        return False
+    lowered = line.content.lower()
+    return said[0].lower() in strong_verbs() or any(
+        lowered.startswith(f"{opening.phrase} ") for opening in weak_openings()
+    )
 
 
 def _continues(previous: Line, line: Line) -> bool:
@@ -126,7 +142,9 @@ def _paragraphs(lines: tuple[Line, ...]) -> Iterator[list[Line]]:
 
 def _names_a_job(line: Line, following: Line | None) -> bool:
     """Whether a line is a title, an employer or dates, and no sentence."""
-    if has_date(line.content) or len(words(line.content)) < _MIN_WORDS + 1:
+    if len(line.content) > _LONGEST_TITLE or _SENTENCE_END.search(line.content):
+        return False
+    if has_date(line.content) or len(words(line.content)) < _MIN_SENTENCE_WORDS:
         return True
     dated_below = following is not None and has_date(following.content)
     return dated_below and not _ENDS.search(line.content)

@@ -291,7 +291,7 @@ def _judge_length(text: ResumeText, pages: int | None, findings: Findings) -> No
                     id="too-short",
                     priority=priority,
                     category="Length",
-                    issue=f"It has {count} words.",
+                    issue=f"It has {count} words, which is short.",
                     recommendation="Most good résumés have 350 to 800. Say more on the last two"
                     " jobs: what you did, with what, and what came of it.",
                     part=Part.LENGTH,

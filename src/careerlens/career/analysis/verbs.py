@@ -51,6 +51,7 @@ class Verbs:
     statements: int
     strong: dict[str, tuple[Passage, ...]]
     weak: tuple[Weak, ...]
+    plain: tuple[Statement, ...]
     passive: tuple[Weak, ...]
     repeated: dict[str, tuple[Passage, ...]]
 
@@ -66,6 +67,7 @@ def study(statements: tuple[Statement, ...]) -> Verbs:
     strong: dict[str, list[Passage]] = defaultdict(list)
     first_words: dict[str, list[Passage]] = defaultdict(list)
     weak: list[Weak] = []
+    plain: list[Statement] = []
     passive: list[Weak] = []
     for statement in statements:
         body = _RUN_UP.sub("", statement.text)
@@ -76,16 +78,20 @@ def study(statements: tuple[Statement, ...]) -> Verbs:
             passive.append(Weak(_AS_PASSIVE, match.group(), statement))
         word = _FIRST_WORD.match(body)
         if word is None:
+            plain.append(statement)
             continue
         verb = word.group().lower()
         if verb in strong_verbs():
             strong[verb].append(statement.passage())
+        else:
+            plain.append(statement)
         first_words[verb].append(statement.passage())
     counts = Counter({verb: len(places) for verb, places in first_words.items()})
     return Verbs(
         statements=len(statements),
         strong={verb: tuple(places) for verb, places in sorted(strong.items(), key=_most_used)},
         weak=tuple(weak),
+        plain=tuple(plain),
         passive=tuple(passive),
         repeated={
             verb: tuple(first_words[verb])
@@ -137,18 +143,19 @@ def judge(verbs: Verbs, findings: Findings) -> None:
     weak_share = len(verbs.weak) / not_strong
     if verbs.weak:
         findings.issues.append(_weak_openings_finding(verbs, round(lost * weak_share, 2)))
-    plain = not_strong - len(verbs.weak)
-    if plain >= 3 and lost * (1 - weak_share) > 2:
+    if len(verbs.plain) >= 3 and lost * (1 - weak_share) > 2:
         findings.issues.append(
             Finding(
                 id="plain-openings",
                 priority="medium",
                 category="Writing",
-                issue=f"{plain} of {verbs.statements} statements do not open with what you did.",
+                issue=f"{len(verbs.plain)} of {verbs.statements} statements do not open with what you"
+                " did.",
                 recommendation="Open each with a verb for the deed (Built, Reduced, Trained,"
                 " Negotiated), then the object, then the result.",
                 part=Part.VERBS,
                 cost=round(lost * (1 - weak_share), 2),
+                evidence=tuple(statement.passage() for statement in verbs.plain[:4]),
             )
         )
     _judge_passive(verbs, findings)

@@ -37,10 +37,14 @@ class MarketStore:
     def view(self, requested_title: str) -> MarketView:
         """What an analysis for this target role needs; without wants where no role is near."""
         match = self.match(requested_title)
+        wanted = self.wanted(match.role.id) if match.role else ()
+        names = {entry.skill for entry in wanted}
         return MarketView(
             match=match,
-            wanted=self.wanted(match.role.id) if match.role else (),
-            spellings=self.spellings,
+            wanted=wanted,
+            # Other skills count by their sure spellings only; leaving the rest out makes the view,
+            # which goes to another process for every job, a quarter of the size.
+            spellings=tuple(one for one in self.spellings if one.sure or one.skill in names),
             source=self.source,
         )
 
