@@ -99,3 +99,25 @@ def test_the_level_is_the_one_asked_for(stream: io.StringIO) -> None:
     configure_logging("api", load_settings(log_level="error"), stream=stream)
     get_logger("careerlens.api").warning("quiet")
     assert stream.getvalue() == ""
+
+
+def test_a_warning_that_says_the_same_again_is_counted_rather_than_repeated(
+    stream: io.StringIO,
+) -> None:
+    now = 1_000.0
+    configure_logging("worker", load_settings(), stream=stream, clock=lambda: now)
+    log = get_logger("careerlens.worker")
+    for _ in range(3):
+        log.warning("taking a job failed", problem="no connection")
+    log.warning("taking a job failed", problem="another one")
+    now += 10.0
+    log.warning("taking a job failed", problem="no connection")
+    said = [(line["problem"], line.get("repeated")) for line in lines(stream)]
+    assert said == [("no connection", None), ("another one", None), ("no connection", 2)]
+
+
+def test_what_happens_is_said_as_often_as_it_happens(stream: io.StringIO) -> None:
+    configure_logging("worker", load_settings(), stream=stream)
+    for _ in range(3):
+        get_logger("careerlens.worker").info("job_started")
+    assert len(lines(stream)) == 3

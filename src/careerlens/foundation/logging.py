@@ -11,7 +11,9 @@ import json
 import logging
 import re
 import sys
-from collections.abc import MutableMapping
+from collections import OrderedDict
+from collections.abc import Callable, MutableMapping
+from time import monotonic
 from typing import TYPE_CHECKING, Any, TextIO
 
 import structlog
@@ -41,6 +43,9 @@ _NOISY_LIBRARIES = {
     "uvicorn.error": logging.WARNING,
 }
 
+_REPEAT_EVERY_S = 10.0
+_LINES_REMEMBERED = 256
+
 Event = MutableMapping[str, Any]
 
 
@@ -63,7 +68,12 @@ def get_logger(name: str) -> structlog.stdlib.BoundLogger:
 
 
 def configure_logging(
-    component: str, settings: Settings, *, stream: TextIO | None = None, colours: bool | None = None
+    component: str,
+    settings: Settings,
+    *,
+    stream: TextIO | None = None,
+    colours: bool | None = None,
+    clock: Callable[[], float] = monotonic,
 ) -> None:
     """Send every log line of this process to `stream` (stderr unless given).
 
@@ -77,6 +87,7 @@ def configure_logging(
         processors=[
             structlog.stdlib.filter_by_level,
             *_common_processors(component),
+            _RepeatFilter(clock),
             structlog.stdlib.ProcessorFormatter.wrap_for_formatter,
         ],
         logger_factory=structlog.stdlib.LoggerFactory(),
@@ -124,6 +135,33 @@ def _common_processors(component: str) -> list[structlog.typing.Processor]:
         structlog.processors.StackInfoRenderer(),
         _redact_event,
     ]
+
+
+class _RepeatFilter:
+    """Lets a warning that says exactly the same again pass every 10 s only, with their number.
+
+    While Redis is away, every slot of every worker says so, again and again.
+    """
+
+    def __init__(self, clock: Callable[[], float]) -> None:
+        self._clock = clock
+        self._said: OrderedDict[tuple[object, ...], tuple[float, int]] = OrderedDict()
+
+    def __call__(self, _logger: object, _method: str, event: Event) -> Event:
+        if event.get("level") not in {"warning", "error"} or "exc_info" in event:
+            return event
+        line = tuple((key, repr(value)) for key, value in event.items() if key != "time")
+        now = self._clock()
+        since, unsaid = self._said.pop(line, (now - _REPEAT_EVERY_S, 0))
+        if now - since < _REPEAT_EVERY_S:
+            self._said[line] = (since, unsaid + 1)
+            raise structlog.DropEvent
+        self._said[line] = (now, 0)
+        if len(self._said) > _LINES_REMEMBERED:
+            self._said.popitem(last=False)
+        if unsaid:
+            event["repeated"] = unsaid
+        return event
 
 
 def _redact_event(_logger: object, _method: str, event: Event) -> Event:
