@@ -83,7 +83,8 @@ def test_invisible_characters_change_no_score(place: int, invisible: str) -> Non
     "piece",
     ["a", "a ", "1 ", "1.", "- ", "Go, ", "A-A.", "2019 - ", "was ", "\u200b", "(", "a-b-c-",
      "A B ", "x@", "I was responsible for ", "Managed 5 things. ", "c++ ", "/",
-     "\n", "\n- a b c d", "= "],
+     "\n", "\n- a b c d", "= ",
+     "\n- Helped with Go", "\nEXPERIANCE\n- Led 5", "\n- Ab built 5 things"],
 )  # fmt: skip
 def test_two_hundred_thousand_characters_take_seconds(piece: str) -> None:
     """No rule grows faster than the text, whatever the text repeats."""
@@ -91,4 +92,5 @@ def test_two_hundred_thousand_characters_take_seconds(piece: str) -> None:
     began = time.process_time()
     report = judge(text)
     assert time.process_time() - began < 10
+    assert len(report.model_dump_json(by_alias=True)) < 100_000
     check(report, text)

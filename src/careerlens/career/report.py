@@ -157,7 +157,10 @@ class VerbSuggestion(WireModel):
 
 
 class ActionVerbAnalysis(WireModel):
-    """How statements begin. `statements` counts those looked at, `strong_share` is 0 to 1."""
+    """How statements begin. `statements` counts those looked at, `strong_share` is 0 to 1.
+
+    Lists hold the most frequent or first ones only, so that a report stays small.
+    """
 
     score: Score
     statements: int

@@ -59,6 +59,8 @@ _MAX_IMPROVEMENTS = 20
 _MAX_QUICK_WINS = 6
 _MAX_GAPS = 8
 _MAX_SUGGESTIONS = 6
+_MAX_VERBS = 40
+_MAX_WEAK = 30
 _KEYWORD_WINS = 3
 _WORTH_A_WIN = 0.4
 _KINDRED = frozenset(
@@ -295,7 +297,7 @@ def _verb_analysis(studied: Verbs, scores: Scores) -> ActionVerbAnalysis:
         score=round(100 * part.points / part.out_of),
         statements=studied.statements,
         strong_share=round(min(1.0, studied.strong_share), 3),
-        strong=[_use(verb, places) for verb, places in studied.strong.items()],
+        strong=[_use(verb, places) for verb, places in list(studied.strong.items())[:_MAX_VERBS]],
         weak=[
             WeakPhrase(
                 phrase=found.written,
@@ -303,7 +305,7 @@ def _verb_analysis(studied: Verbs, scores: Scores) -> ActionVerbAnalysis:
                 suggestions=list(found.opening.instead),
                 evidence=_evidence([found.statement.passage()]),
             )
-            for found in weak
+            for found in weak[:_MAX_WEAK]
         ],
         repeated=[_use(verb, places) for verb, places in studied.repeated.items()],
         suggestions=[

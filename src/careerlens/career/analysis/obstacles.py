@@ -230,7 +230,7 @@ def _judge_headings(sections: tuple[Section, ...], findings: Findings) -> None:
             )
         )
     if misspelt:
-        right = ", ".join(f"“{section.typo}”" for section in misspelt)
+        right = ", ".join(dict.fromkeys(f"“{section.typo}”" for section in misspelt[:3]))
         findings.issues.append(
             Finding(
                 id="misspelt-headings",

@@ -29,13 +29,15 @@ _ATOM = re.compile(r"[^\W_]+|[+#./&@]")
 _PLURAL_FROM = 5
 _LIST_JOINT = re.compile(r"\s*(?:[,/|;&+(:·•]|,?\s*\b(?:and|or|plus)\b)\s*\(?\s*", re.IGNORECASE)
 _INTRODUCED = re.compile(
-    r"(?:\b(?:in|using|with|via|of|on|into|learning|through|including|like|microsoft|ms)"
+    r"(?:\b(?:in|using|with|via|of|on|into|learning|through|including|like|to|from|onto|microsoft|ms)"
     r"|[:(])\s*$",
     re.IGNORECASE,
 )
 _TURNS_AWAY = re.compile(r"[-\s]*(?:to|live|above|beyond|of|at|ahead|forward)\b", re.IGNORECASE)
 _LOOK_BACK = 20
 _LISTING = ("skills", "languages", "certifications")
+_NO_PROOF = ("skills", "languages")
+"""Sections whose mentions show nothing in use; a certificate proves itself."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,7 +137,7 @@ def _accepted(
     for spelling, start, end in candidates:
         if spelling.listed_only and not _in_company(content, start, end, section, plain):
             continue
-        in_use = section not in _LISTING
+        in_use = section not in _NO_PROOF
         accepted.append(Mention(spelling.skill, line, start, end, spelling.sure, in_use))
     return accepted
 

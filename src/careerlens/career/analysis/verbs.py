@@ -14,6 +14,7 @@ POINTS = 25
 GOOD_SHARE = 0.9
 """The share of strong openings that earns full points."""
 _REPEATED = 3
+_MAX_REPEATED = 10
 
 _RUN_UP = re.compile(
     r"^(?:(?:successfully|also|then|currently|previously|often|regularly|actively|proactively"
@@ -95,7 +96,7 @@ def study(statements: tuple[Statement, ...]) -> Verbs:
         passive=tuple(passive),
         repeated={
             verb: tuple(first_words[verb])
-            for verb, count in counts.most_common()
+            for verb, count in counts.most_common(_MAX_REPEATED)
             if count >= _REPEATED
         },
     )
@@ -149,8 +150,8 @@ def judge(verbs: Verbs, findings: Findings) -> None:
                 id="plain-openings",
                 priority="medium",
                 category="Writing",
-                issue=f"{len(verbs.plain)} of {verbs.statements} statements do not open with what you"
-                " did.",
+                issue=f"{len(verbs.plain)} of {verbs.statements} statements do not open with"
+                " what you did.",
                 recommendation="Open each with a verb for the deed (Built, Reduced, Trained,"
                 " Negotiated), then the object, then the result.",
                 part=Part.VERBS,
