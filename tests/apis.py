@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -34,11 +34,13 @@ class RunningApi:
         self.redis_url = redis_url
         self.url = f"http://localhost:{port}"
 
-    def client(self, user: str | None, *, lives: float = 3600, **headers: str) -> httpx.AsyncClient:
+    def client(
+        self, user: str | None, headers: Mapping[str, str] | None = None, *, lives: float = 3600
+    ) -> httpx.AsyncClient:
         """A client of `user`, by a token that lives so many seconds; of nobody when None."""
         if user is not None:
             claims = good_claims(userId=user, exp=time.time() + lives)
-            headers["authorization"] = f"Bearer {hs256(claims)}"
+            headers = {"authorization": f"Bearer {hs256(claims)}", **(headers or {})}
         return httpx.AsyncClient(
             base_url=self.url, headers=headers, timeout=20, trust_env=False, verify=False
         )

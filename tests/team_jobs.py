@@ -77,7 +77,7 @@ async def wrong_result(ctx: JobContext, data: Nothing) -> LetterResult:
     return {"letter": 1}  # type: ignore[return-value]
 
 
-@job("word-count", timeout=20)
+@job("word-count", timeout=20, backoff=0.05)
 def word_count(ctx: IsolatedContext, data: Words) -> dict[str, Any]:
     """Count words in a process of its own."""
     ctx.progress(50, "Counting", step="count")

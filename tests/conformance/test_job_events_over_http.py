@@ -54,10 +54,11 @@ async def read(
 
 
 async def test_a_job_is_told_from_its_status_to_its_end(
-    client: httpx.AsyncClient, redis_url: str, tmp_path: Path
+    api: RunningApi, client: httpx.AsyncClient, redis_url: str, tmp_path: Path
 ) -> None:
     job_id = await create(client)
     reading = asyncio.create_task(read(client, job_id))
+    await eventually(lambda: api.app.state.services.feed.channels)
     async with running_worker(redis_url, tmp_path):
         events = await asyncio.wait_for(reading, 20)
     assert events[0][0] == "job:status"
@@ -69,11 +70,13 @@ async def test_a_job_is_told_from_its_status_to_its_end(
 
 
 async def test_a_stream_goes_on_where_it_was_cut(
-    client: httpx.AsyncClient, redis_url: str, tmp_path: Path
+    api: RunningApi, client: httpx.AsyncClient, redis_url: str, tmp_path: Path
 ) -> None:
     job_id = await create(client)
+    reading = asyncio.create_task(read(client, job_id))
+    await eventually(lambda: api.app.state.services.feed.channels)
     async with running_worker(redis_url, tmp_path):
-        whole = await asyncio.wait_for(read(client, job_id), 20)
+        whole = await asyncio.wait_for(reading, 20)
         await reaches(client, job_id, "completed")
     updates = [event for event in whole if event[0] == "job:update"]
     rest = await asyncio.wait_for(read(client, job_id, **{"last-event-id": updates[0][1]}), 20)
@@ -107,3 +110,16 @@ async def test_an_expired_token_ends_its_stream(redis_url: str, tmp_path: Path) 
         async with api.client("user-1", lives=2) as client:
             events = await asyncio.wait_for(read(client, job_id), 20)
         assert [name for name, _, _ in events] == ["job:status"]
+
+
+async def test_the_place_of_another_user_shows_nothing_of_theirs(
+    api: RunningApi, redis_url: str, tmp_path: Path
+) -> None:
+    async with api.client("user-1") as one, api.client("user-2") as two:
+        async with running_worker(redis_url, tmp_path):
+            theirs, own = await create(one), await create(two)
+            for client, job_id in ((one, theirs), (two, own)):
+                await reaches(client, job_id, "completed")
+        for place in {event[1] for event in await read(one, theirs)} | {"0-0", "*", "$", "9" * 40}:
+            events = await asyncio.wait_for(read(two, own, **{"last-event-id": place}), 20)
+            assert {data["jobId"] for _, _, data in events} == {own}

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import httpx
 import pytest
+import redis
 
 from apis import RunningApi, at, create, reaches, running_api, running_worker, status
 from support import eventually
@@ -63,7 +64,7 @@ async def test_a_created_job_is_accepted_and_says_where_to_ask(client: httpx.Asy
 
 
 async def test_the_development_header_names_the_caller(api: RunningApi) -> None:
-    async with api.client(None, **{"x-user-id": "user-123"}) as client:
+    async with api.client(None, {"x-user-id": "user-123"}) as client:
         job_id = await create(client)
         assert (await status(client, job_id))["status"] == "queued"
         assert job_id.startswith("user-123:")
@@ -79,8 +80,8 @@ async def test_a_job_runs_to_its_result(client: httpx.AsyncClient, worker: None)
     assert done["createdAt"] <= done["startedAt"] <= done["completedAt"]
 
 
-async def test_an_uploaded_file_reaches_the_handler(
-    client: httpx.AsyncClient, worker: None
+async def test_an_uploaded_file_reaches_the_handler_and_is_soon_forgotten(
+    client: httpx.AsyncClient, worker: None, redis_url: str
 ) -> None:
     response = await client.post(
         "/api/jobs",
@@ -91,6 +92,9 @@ async def test_an_uploaded_file_reaches_the_handler(
     done = await reaches(client, response.json()["jobId"], "completed")
     assert done["result"]["resumeSize"] == 18
     assert done["progress"]["data"] == {"copies": 2}
+    with redis.Redis.from_url(redis_url) as server:
+        (key,) = server.keys("careerlens:{user-123}:upload:*")
+        assert 0 < server.ttl(key) <= 600
 
 
 async def test_a_plain_function_runs_in_a_process_of_its_own(
@@ -232,6 +236,7 @@ async def test_health_tells_what_is_missing(
         "status": "degraded", "checks": {"redis": "ok", "archive": "ok", "workers": 0}
     }  # fmt: skip
     async with running_worker(redis_url, tmp_path):
+
         async def whole() -> bool:
             return bool((await client.get("/health/ready")).json()["status"] == "ready")
 

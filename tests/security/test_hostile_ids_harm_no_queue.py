@@ -51,65 +51,64 @@ async def test_ids_that_name_parts_of_a_queue_find_nothing(
         await reaches(client, await create(client), "completed")
 
 
-@pytest.mark.parametrize("raw", ["%ff", "%ed%a0%80", "%", "%zz", "a%0d%0aX-Evil:1", "%2e%2e%2f"])
-async def test_addresses_that_are_no_text_find_nothing(api: RunningApi, raw: str) -> None:
+async def test_addresses_that_are_no_text_find_nothing(api: RunningApi) -> None:
     async with api.client("user-1") as client:
-        response = await client.get(f"/api/jobs/{raw}/status")
-        assert response.status_code in {400, 404}
-        assert "x-evil" not in response.headers
+        for raw in ("%ff", "%ed%a0%80", "%", "%zz", "a%0d%0aX-Evil:1", "%2e%2e%2f"):
+            response = await client.get(f"/api/jobs/{raw}/status")
+            assert response.status_code in {400, 404}, raw
+            assert "x-evil" not in response.headers
 
 
-@pytest.mark.parametrize("job_id", [*SUFFIXES, "1", "a:b:c"])
-async def test_a_client_cannot_choose_an_id(api: RunningApi, job_id: str) -> None:
+async def test_a_client_cannot_choose_an_id(api: RunningApi) -> None:
+    body = {"type": "cover-letter", "targetRole": "Editor"}
     async with api.client("user-1") as client:
-        response = await client.post(
-            "/api/jobs", json={"type": "cover-letter", "targetRole": "Editor", "jobId": job_id}
-        )
-        assert response.status_code == 422
-        assert response.json()["errors"][0]["field"] == "jobId"
+        for job_id in [*SUFFIXES, "1", "a:b:c"]:
+            response = await client.post("/api/jobs", json=body | {"jobId": job_id})
+            assert response.status_code == 422, job_id
+            assert response.json()["errors"][0]["field"] == "jobId"
 
 
-@pytest.mark.parametrize(
-    "job_type",
-    [*SUFFIXES, *SHAPES, "", "cover-letter\n", "Cover-Letter", " cover-letter", 1, None, ["a"], {}],
-)
-async def test_only_known_types_are_run(api: RunningApi, redis_url: str, job_type: object) -> None:
+async def test_only_known_types_are_run(api: RunningApi, redis_url: str) -> None:
+    others = ["", "cover-letter\n", "Cover-Letter", " cover-letter", 1, None, ["a"], {}]
     async with api.client("user-1") as client:
-        response = await client.post("/api/jobs", json={"type": job_type, "targetRole": "Editor"})
-        assert response.status_code == 422
-        assert response.json()["errors"][0]["field"] == "type"
-        if isinstance(job_type, str) and "\0" not in job_type:
-            assert "cover-letter" in response.json()["detail"], "it lists the known types"
+        for job_type in [*SUFFIXES, *SHAPES, *others]:
+            response = await client.post(
+                "/api/jobs", json={"type": job_type, "targetRole": "Editor"}
+            )
+            assert response.status_code == 422, job_type
+            assert response.json()["errors"][0]["field"] == "type"
+            if isinstance(job_type, str) and "\0" not in job_type:
+                assert "cover-letter" in response.json()["detail"], "it lists the known types"
     with redis.Redis.from_url(redis_url) as server:
         assert server.keys("bull:*") == []
 
 
-@pytest.mark.parametrize(
-    "field",
-    [
-        "owner", "userId", "user_id", "role", "state", "status", "attemptsMade", "returnvalue",
-        "finishedOn", "priority", "delay", "attempts", "removeOnComplete", "repeat", "jobId",
-        "parent", "opts", "createdAt", "timestamp", "resumeFile", "resume_file", "target_role",
-        "__proto__", "constructor", "deduplication", "lifo",
-    ],
-)  # fmt: skip
+FORBIDDEN = [
+    "owner", "userId", "user_id", "role", "state", "status", "attemptsMade", "returnvalue",
+    "finishedOn", "priority", "delay", "attempts", "removeOnComplete", "repeat", "jobId",
+    "parent", "children", "opts", "createdAt", "timestamp", "resumeFile", "resume_file",
+    "target_role", "__proto__", "constructor", "deduplication", "scheduler", "lifo",
+]  # fmt: skip
+
+
 async def test_fields_that_a_client_may_not_set_are_unknown(
-    api: RunningApi, redis_url: str, field: str
+    api: RunningApi, redis_url: str
 ) -> None:
     body = {"type": "cover-letter", "targetRole": "Editor"}
+    values: list[object] = ["user-2", 0, {"key": "A" * 22, "name": "x"}]
     async with api.client("user-1") as client:
-        values: list[object] = ["user-2", 0, {"key": "A" * 22, "name": "x"}]
-        for value in values:
-            response = await client.post("/api/jobs", json=body | {field: value})
-            assert response.status_code == 422
-            (problem,) = response.json()["errors"]
-            assert (problem["field"], problem["code"]) == (field, "unknown_field")
-        form = await client.post(
-            "/api/jobs", data=body | {field: "x"}, files={"resume": ("a.txt", b"text")}
-        )
-        assert form.status_code == 422
+        for field in FORBIDDEN:
+            for value in values:
+                response = await client.post("/api/jobs", json=body | {field: value})
+                assert response.status_code == 422, field
+                (problem,) = response.json()["errors"]
+                assert (problem["field"], problem["code"]) == (field, "unknown_field")
+            form = await client.post(
+                "/api/jobs", data=body | {field: "x"}, files={"resume": ("a.txt", b"text")}
+            )
+            assert form.status_code == 422, field
     with redis.Redis.from_url(redis_url) as server:
-        assert server.keys("*:cover-letter:*") == []
+        assert server.keys("bull:*") == []
 
 
 async def test_the_addresses_we_hand_out_are_safe_everywhere(api: RunningApi) -> None:

@@ -110,7 +110,9 @@ async def test_credentials_are_never_allowed_and_cookies_identify_nobody(
     assert "access-control-allow-credentials" not in answer.headers
     assert "set-cookie" not in answer.headers
     token = client.headers["authorization"].removeprefix("Bearer ")
-    async with api.client(None, cookie=f"token={token}; authorization=Bearer {token}") as cookies:
+    async with api.client(
+        None, {"cookie": f"token={token}; authorization=Bearer {token}"}
+    ) as cookies:
         assert (await cookies.get("/api/jobs")).status_code == 401
 
 
@@ -128,7 +130,7 @@ async def test_a_page_that_rebinds_its_name_to_this_machine_is_nobody(
 ) -> None:
     async with running_api(redis_url, tmp_path) as api:
         headers = {"host": "evil.example", "origin": "http://evil.example", "x-user-id": "user-1"}
-        async with api.client(None, **headers) as client:
+        async with api.client(None, headers) as client:
             assert (await client.get("/api/jobs")).status_code == 401
 
 

@@ -55,12 +55,14 @@ class IdempotencyRecords:
         fingerprint = _fingerprint(form)
         now_ms = time.time_ns() // 1_000_000
         record = {"fingerprint": fingerprint, "jobId": str(job_id), "at": now_ms, "done": False}
-        claimed = await self._link.call(
-            "SET", key, orjson.dumps(record), "NX", "GET", "EX", KEY_SECONDS
-        )
-        if claimed is None:
+        claimed = await self._link.call("SET", key, orjson.dumps(record), "NX", "EX", KEY_SECONDS)
+        if claimed is not None:
             return Claim(job_id=job_id, is_done=False)
-        return _earlier(orjson.loads(claimed), fingerprint, now_ms)
+        earlier = await self._link.call("GET", key)
+        if earlier is None:
+            # Whoever held it has just given it up.
+            raise _in_flight()
+        return _earlier(orjson.loads(earlier), fingerprint, now_ms)
 
     async def finish(self, user_id: str, header: str, form: JobForm, job_id: JobId) -> None:
         """Note that the job of this request was added."""
@@ -77,10 +79,14 @@ def _earlier(record: dict[str, Any], fingerprint: str, now_ms: int) -> Claim:
     if record["fingerprint"] != fingerprint:
         raise ProblemError("idempotency-key-reused")
     if not record["done"] and now_ms - record["at"] < IN_FLIGHT_MS:
-        raise ProblemError("request-in-flight", headers={"Retry-After": "1"})
+        raise _in_flight()
     job_id = parse_job_id(record["jobId"])
     assert job_id is not None, "the record holds an id of ours"
     return Claim(job_id=job_id, is_done=record["done"])
+
+
+def _in_flight() -> ProblemError:
+    return ProblemError("request-in-flight", headers={"Retry-After": "1"})
 
 
 def _digest(header: str) -> str:

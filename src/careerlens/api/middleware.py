@@ -27,6 +27,7 @@ _SAFE_HEADERS = {
     "Permissions-Policy": "camera=(), geolocation=(), microphone=()",
 }
 _NOTHING = "default-src 'none'; frame-ancestors 'none'"
+_ROUTINE = ("/health/", "/assets/")
 _CORS_METHODS = "GET, POST"
 _CORS_HEADERS = (
     "Authorization, Content-Type, X-User-Id, Idempotency-Key, Last-Event-ID, X-Request-Id"
@@ -154,7 +155,8 @@ def _add_safe_headers(headers: MutableHeaders, request_id: str) -> None:
 
 
 def _log_request(scope: Scope, status: int, seconds: float) -> None:
-    level = _log.debug if scope["path"].startswith("/health/") else _log.info
+    is_routine = status < 400 and scope["path"].startswith(_ROUTINE)
+    level = _log.debug if is_routine else _log.info
     level(
         "request",
         method=scope["method"],

@@ -41,7 +41,7 @@ def upload_key(user_id: str, key: str) -> str:
 
 
 def idempotency_key(user_id: str, digest: str) -> str:
-    """Hash that remembers what a request with this Idempotency-Key led to."""
+    """String that remembers what a request with this Idempotency-Key led to."""
     return _user_key(user_id, f"idem:{digest}")
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 import traceback
+from contextlib import suppress
 from typing import Any
 
 from pydantic import BaseModel, ValidationError
@@ -64,17 +65,21 @@ class JobProcessor:
 
     async def _run(self, active: ActiveJob) -> Any:
         data = self._typed(active.record.data)
+        result = self._as_json(await self._within_its_time(active, data))
+        await self._release_upload(active, data)
+        return result
+
+    async def _within_its_time(self, active: ActiveJob, data: BaseModel) -> Any:
         limit_s = self._definition.timeout_s
         try:
             async with asyncio.timeout(limit_s) as scope:
-                result = await self._call(active, data)
+                return await self._call(active, data)
         except TimeoutError:
             if not scope.expired():
                 raise
             raise JobError(
                 f"It took longer than {limit_s:g} s and was stopped.", code="timeout"
             ) from None
-        return self._as_json(result)
 
     async def _call(self, active: ActiveJob, data: BaseModel) -> Any:
         record, definition = active.record, self._definition
@@ -91,7 +96,7 @@ class JobProcessor:
                 definition.handler,
                 IsolatedContext(**facts),
                 data,
-                timeout=definition.timeout_s,
+                timeout=None,  # the attempt's own ends it
                 memory_bytes=definition.memory_bytes,
                 on_message=lambda message: _pass_on(active, message),
                 trusted=True,
@@ -108,6 +113,14 @@ class JobProcessor:
             is_cancelled=lambda: active.cancel_requested,
         )
         return await definition.handler(context, data)
+
+    async def _release_upload(self, active: ActiveJob, data: BaseModel) -> None:
+        field = self._definition.upload_field
+        ref = getattr(data, field) if field is not None else None
+        user_id = owner_of(active.record.id, active.record.data)
+        if isinstance(ref, UploadRef) and user_id is not None:
+            with suppress(ServiceUnavailableError):  # it expires by itself, only later
+                await self._uploads.release(user_id, ref)
 
     def _typed(self, data: Any) -> BaseModel:
         if not isinstance(data, dict):

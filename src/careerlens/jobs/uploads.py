@@ -18,6 +18,7 @@ from careerlens.jobs.keys import upload_key
 from careerlens.jobs.model import WireModel
 
 UPLOAD_SECONDS = 24 * 60 * 60
+RELEASED_SECONDS = 10 * 60
 MAX_NAME_LENGTH = 120
 _KEY_BYTES = 16
 
@@ -73,9 +74,13 @@ class UploadStore:
             )
         return content
 
-    async def discard(self, user_id: str, ref: UploadRef) -> None:
-        """Forget the file; nothing happens when it is gone already."""
-        await self._connection.call("DEL", upload_key(user_id, ref.key))
+    async def release(self, user_id: str, ref: UploadRef) -> None:
+        """Let go of a file whose job is over.
+
+        It stays for some minutes: should the worker die before the end is written, the job runs
+        once more and reads it again.
+        """
+        await self._connection.call("EXPIRE", upload_key(user_id, ref.key), RELEASED_SECONDS)
 
 
 def safe_file_name(name: str) -> str:
