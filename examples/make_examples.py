@@ -219,10 +219,10 @@ def make_nurse(path: Path) -> None:
     document.add_paragraph(
         "Blood-pressure screenings with the Linden Free Clinic, two Saturdays a month, since 2019"
     )
-    when = datetime(2025, 11, 3, tzinfo=UTC)
+    made = datetime(2025, 11, 3, tzinfo=UTC)
     properties = document.core_properties
     properties.author, properties.title = "Amara Osei", "Résumé"
-    properties.created = properties.modified = when.replace(tzinfo=None)
+    properties.created = properties.modified = made.replace(tzinfo=None)
     document.save(str(path))
 
 
