@@ -2,7 +2,7 @@
 
 from careerlens.auth.authenticator import Authenticator, bearer_token, issue_token
 from careerlens.auth.caller import Caller
-from careerlens.auth.users import MAX_USER_ID_LENGTH, is_valid_user_id
+from careerlens.foundation.users import MAX_USER_ID_LENGTH, is_valid_user_id
 
 __all__ = [
     "MAX_USER_ID_LENGTH",

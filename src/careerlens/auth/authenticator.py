@@ -9,11 +9,11 @@ from careerlens.auth.caller import Caller
 from careerlens.auth.firebase import GOOGLE_KEYS_URL, FirebaseVerifier
 from careerlens.auth.hs256 import SharedSecretVerifier, sign_token
 from careerlens.auth.keyset import KeySet
-from careerlens.auth.users import is_valid_user_id
 from careerlens.foundation.errors import AuthenticationError, ConfigurationError
 from careerlens.foundation.logging import get_logger
 from careerlens.foundation.secrets import jwt_secret
 from careerlens.foundation.settings import Settings, is_loopback
+from careerlens.foundation.users import is_valid_user_id
 
 _log = get_logger("careerlens.auth")
 

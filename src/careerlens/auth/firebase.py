@@ -12,7 +12,7 @@ from careerlens.auth.caller import Caller
 from careerlens.auth.claims import require_exact, require_valid_times
 from careerlens.auth.compact import malformed, parse_compact
 from careerlens.auth.keyset import KeySet
-from careerlens.auth.users import is_valid_user_id
+from careerlens.foundation.users import is_valid_user_id
 
 GOOGLE_KEYS_URL = (
     "https://www.googleapis.com/service_accounts/v1/jwk/securetoken@system.gserviceaccount.com"

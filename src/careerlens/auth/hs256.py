@@ -16,8 +16,8 @@ from careerlens.auth.compact import (
     malformed,
     parse_compact,
 )
-from careerlens.auth.users import is_valid_user_id
 from careerlens.foundation.errors import ConfigurationError
+from careerlens.foundation.users import is_valid_user_id
 
 _ALGORITHM = "HS256"
 _HMAC = HMACAlgorithm(HMACAlgorithm.SHA256)

@@ -248,6 +248,24 @@ def _import(name: str) -> ModuleType:
             f"the module {name!r} cannot be imported: {error}.",
             "Correct its name, or install the package that holds it.",
         ) from error
+    except ConfigurationError:
+        raise
+    except Exception as error:
+        # Any mistake may be in a module that somebody else wrote, and it is theirs to hear of.
+        raise ConfigurationError(
+            "CAREERLENS_JOBS",
+            f"the module {name!r} cannot be imported: {_mistake(error)}.",
+            "Correct it there.",
+        ) from error
+
+
+def _mistake(error: Exception) -> str:
+    """What is wrong, and in which line of which file."""
+    what = f"{type(error).__name__}: {error.msg if isinstance(error, SyntaxError) else error}"
+    if isinstance(error, SyntaxError):
+        return f"{what} ({error.filename}, line {error.lineno})"
+    last = traceback.extract_tb(error.__traceback__)[-1]
+    return f"{what} ({last.filename}, line {last.lineno})"
 
 
 def _types_of(

@@ -14,7 +14,7 @@ import time
 from dataclasses import dataclass
 from urllib.parse import quote, unquote
 
-from careerlens.auth.users import is_valid_user_id
+from careerlens.foundation.users import is_valid_user_id
 
 JOB_TYPE_PATTERN = re.compile(r"^[a-z][a-z0-9-]{0,63}\Z")
 _RANDOM_BYTES = 12

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from careerlens.auth.users import is_valid_user_id
+from careerlens.foundation.users import is_valid_user_id
 from careerlens.jobs.ids import parse_job_id
 
 
