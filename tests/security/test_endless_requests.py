@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import re
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -23,14 +23,12 @@ HANDSHAKE = (
 PING = b"\x89\xfd\0\0\0\0" + b"p" * 125
 
 
-@pytest.fixture
-async def product(
-    tmp_path: Path, valkey_factory: Callable[..., Valkey]
-) -> AsyncIterator[Product]:
+@pytest.fixture(scope="module")
+def product(tmp_path_factory: pytest.TempPathFactory, valkey_server: Valkey) -> Iterator[Product]:
     """API and gateway as they run in production."""
     product = Product(
-        tmp_path,
-        valkey_factory().url,
+        tmp_path_factory.mktemp("product"),
+        valkey_server.url,
         CAREERLENS_ENV="production",
         JWT_SECRET=SECRET.decode(),
         API_HOST="127.0.0.1",
@@ -38,7 +36,7 @@ async def product(
     )
     try:
         product.start(*PARTS)
-        await product.ready(*PARTS)
+        asyncio.run(product.ready(*PARTS))
         yield product
     finally:
         product.stop()
@@ -141,15 +139,12 @@ async def test_who_never_finishes_asking_is_hung_up_on(product: Product, part: s
             hold(b"GET / HTTP/1.1\r\nX: ", b"y"),
             hold(answered + b"Content-Length: 1000000\r\n\r\n", b"y"),
             hold(answered + b"\r\nGET / HTTP/1.1\r\nX: ", b"y"),
-            return_exceptions=False,
         )
 
 
 async def test_a_body_that_drips_into_a_poll_is_given_up(product: Product) -> None:
     reader, writer = await asyncio.open_connection("127.0.0.1", product.socket_port)
-    writer.write(
-        b"GET /socket.io/?EIO=4&transport=polling HTTP/1.1\r\nHost: localhost\r\n\r\n"
-    )
+    writer.write(b"GET /socket.io/?EIO=4&transport=polling HTTP/1.1\r\nHost: localhost\r\n\r\n")
     greeting = await asyncio.wait_for(reader.readuntil(b"}"), 5)
     sid = re.search(rb'"sid":"([^"]+)"', greeting)
     assert sid is not None

@@ -22,6 +22,7 @@ from careerlens.archive import ArchiveStore, run_recorder
 from careerlens.auth import Authenticator
 from careerlens.foundation.logging import get_logger
 from careerlens.jobs.definitions import Registry, load_registry
+from careerlens.realtime.heads import BoundedHttp
 from careerlens.realtime.relay import Relay
 from careerlens.realtime.server import Server, listen, serve_until_cancelled
 
@@ -30,7 +31,6 @@ if TYPE_CHECKING:
     from careerlens.foundation.settings import Settings
 
 _GRACE_S = 5
-_MAX_HEADER_BYTES = 32 * 1024
 # The interactive page loads its program from there; it exists in development alone.
 _DOCS_POLICY = (
     "default-src 'none'; connect-src 'self'; img-src 'self' data: https://fastapi.tiangolo.com; "
@@ -136,13 +136,13 @@ def _make_server(app: FastAPI) -> Server:
             app,
             interface="asgi3",
             lifespan="on",
+            http=BoundedHttp,
             ws="none",
             access_log=False,
             log_config=None,
             server_header=False,
             date_header=True,
             proxy_headers=False,
-            h11_max_incomplete_event_size=_MAX_HEADER_BYTES,
             timeout_graceful_shutdown=_GRACE_S,
         )
     )

@@ -37,6 +37,8 @@ class Limits:
     introduction_s: float = 10.0
     """How long a client may stay without saying who it is."""
     upgrade_s: float = 10.0
+    body_s: float = 10.0
+    """How long the body of a poll may take to come."""
     flush_s: float = 3.0
     """How long a closed connection may take to hand over its last packets."""
     stall_s: float = 10.0

@@ -144,7 +144,11 @@ class Endpoint:
             connection.is_polled = False
 
     async def _take_post(self, connection: Connection, request: _Request) -> None:
-        body = await request.body(self._limits.max_payload_bytes)
+        try:
+            async with asyncio.timeout(self._limits.body_s):
+                body = await request.body(self._limits.max_payload_bytes)
+        except TimeoutError:
+            raise BadRequestError(*_BAD_REQUEST, status=408) from None
         packets = body.split(_SEPARATOR, _MAX_PACKETS_PER_POST)
         if len(packets) > _MAX_PACKETS_PER_POST:
             connection.close("protocol_error", at_once=True)

@@ -10,9 +10,11 @@ from typing import Any
 
 import uvicorn
 from uvicorn.protocols.websockets.wsproto_impl import WSProtocol
+from wsproto.events import Ping
 
 from careerlens.foundation.errors import ConfigurationError
 from careerlens.realtime.endpoint import ABORT
+from careerlens.realtime.heads import BoundedHttp
 
 _BACKLOG = 2_048
 _GRACE_S = 3
@@ -20,6 +22,11 @@ _GRACE_S = 3
 
 class AbortableWebsocket(WSProtocol):
     """A websocket whose transport the application can abort, for peers that read nothing."""
+
+    def handle_ping(self, event: Ping) -> None:
+        """Answer, unless earlier answers are still unread: they would pile up in memory."""
+        if self.writable.is_set():
+            super().handle_ping(event)
 
     async def run_asgi(self) -> None:
         """Run the application with the extension in its scope."""
@@ -46,6 +53,7 @@ def make_server(app: Any, *, max_frame_bytes: int) -> Server:
     return Server(
         uvicorn.Config(
             app,
+            http=BoundedHttp,
             ws=AbortableWebsocket,
             ws_max_size=max_frame_bytes,
             ws_per_message_deflate=False,
