@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from pathlib import Path
 from types import ModuleType
 from typing import Annotated
 
@@ -105,3 +106,14 @@ def test_job_modules_are_found_by_the_setting(monkeypatch: pytest.MonkeyPatch) -
 def test_a_job_module_that_is_not_there_is_named() -> None:
     with pytest.raises(ConfigurationError, match="no_such_module_here"):
         load_registry(load_settings(jobs_modules=("no_such_module_here",)))
+
+
+@pytest.mark.parametrize(("text", "expected"), [("def x(:", "line 1"), ("\n1 / 0", "line 2")])
+def test_a_mistake_in_a_job_module_is_named_with_its_place(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, text: str, expected: str
+) -> None:
+    module = f"mistaken_jobs_of_{expected.replace(' ', '_')}"
+    (tmp_path / f"{module}.py").write_text(text)
+    monkeypatch.syspath_prepend(tmp_path)
+    with pytest.raises(ConfigurationError, match=rf"{module}\.py, {expected}\)"):
+        load_registry(load_settings(jobs_modules=(module,)))
