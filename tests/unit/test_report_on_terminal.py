@@ -157,6 +157,24 @@ def test_news_that_comes_late_does_not_turn_progress_back() -> None:
     ]
 
 
+def test_what_happened_before_a_known_failure_is_not_told_again() -> None:
+    """The failure was asked for; the same and what led to it are heard afterwards."""
+    stream = io.StringIO()
+    retrying = {"status": "queued", "retrying": True, "delayedUntil": 9000}
+    with progress_view(Console(file=stream, width=100), "cv.pdf for Nurse") as view:
+        view.show(retrying)
+        view.show({"status": "queued", "event": "queued", "timestamp": 7000})
+        view.show({"status": "processing", "timestamp": 7001})
+        view.show(retrying | {"event": "retrying", "timestamp": 7002})
+        view.show({"status": "queued", "event": "queued", "timestamp": 9000})
+        view.show({"status": "processing", "timestamp": 9001})
+        view.show(retrying | {"event": "retrying", "timestamp": 9002, "delayedUntil": 13000})
+        view.show({"status": "cancelled", "timestamp": 9500})
+    said = [line.split(None, 2)[2] for line in stream.getvalue().splitlines()[1:]]
+    again = "That attempt failed; trying again shortly"
+    assert said == [again, "Waiting in the queue", "Started", again, "Cancelled"]
+
+
 def test_progress_on_a_terminal_keeps_the_steps_that_are_over() -> None:
     stream = io.StringIO()
     console = Console(file=stream, width=100, force_terminal=True)

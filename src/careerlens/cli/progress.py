@@ -59,13 +59,17 @@ class _Steps:
     def __init__(self) -> None:
         self._last: tuple[str, str] | None = None
         self._stage = 0
+        self._resting_until = 0
         self.percent = 0.0
 
     def entered(self, update: Mapping[str, Any]) -> str | None:
         """The sentence for the step that `update` begins; None when it tells nothing new."""
         status = str(update.get("status", ""))
+        if _is_from_before(self._resting_until, update):
+            return None
         if _is_retry(update):
             self._stage, self.percent = 0, 0.0
+            self._resting_until = int(update.get("delayedUntil") or 0)
         elif self._is_old(status, update):
             return None
         self._stage = max(self._stage, _stage(status))
@@ -87,6 +91,13 @@ class _Steps:
             return False
         progress = _progress(update)
         return progress is None or float(progress.get("percent") or 0.0) < self.percent
+
+
+def _is_from_before(resting_until: int, update: Mapping[str, Any]) -> bool:
+    """Whether it tells of an attempt whose failure is known: until the next, nothing happens."""
+    timestamp = update.get("timestamp")
+    ended = _stage(str(update.get("status", ""))) == 2
+    return timestamp is not None and timestamp < resting_until and not ended
 
 
 def _stage(status: str) -> int:
