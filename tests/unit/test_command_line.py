@@ -12,6 +12,7 @@ import pytest
 
 from careerlens.cli._main import build_app, run_command
 from careerlens.cli.exits import EXIT_CODES_HELP, Exit
+from careerlens.cli.screen import messages
 from careerlens.cli.submitting import MAX_FILE_BYTES
 from support import free_port
 
@@ -108,6 +109,7 @@ def test_version_names_what_is_installed(run: Runner) -> None:
         (["token", "--user", " a"], "cannot be a user id"),
         (["token", "--user", "a", "--hours", "0"], "cannot be valid for 0 hours"),
         (["token", "--user", "a", "--hours", "nan"], "cannot be valid for nan hours"),
+        (["health", "--port", "99999"], "65535"),
         (["run", "--json"], "belong to --once"),
         (["run", "--once", "--file", "missing.pdf"], "missing.pdf cannot be read"),
     ],
@@ -213,13 +215,20 @@ def test_tokens_are_valid_for_the_user_and_the_time_asked_for(run: Runner) -> No
     assert claims["exp"] - claims["iat"] == 2 * 3600
 
 
-def test_output_that_nobody_reads_any_more_is_no_error(tmp_path: Path) -> None:
+@pytest.mark.parametrize("arguments", ["--help", "doctor"])
+def test_output_that_nobody_reads_any_more_is_no_error(tmp_path: Path, arguments: str) -> None:
     """As with `careerlens … | head -1`."""
-    command = f"{sys.executable} -m careerlens --help | true"
+    command = f"({sys.executable} -m careerlens {arguments}; echo $? >code) | true"
     done = subprocess.run(
         ["sh", "-c", command], capture_output=True, text=True, cwd=tmp_path, check=True
     )
     assert done.stderr == ""
+    assert (tmp_path / "code").read_text().strip() == "0"
+
+
+def test_a_message_in_a_pipe_is_one_line(capsys: pytest.CaptureFixture[str]) -> None:
+    messages().print("a word " * 100)
+    assert capsys.readouterr().err.count("\n") == 1
 
 
 def test_importing_the_command_line_is_cheap() -> None:

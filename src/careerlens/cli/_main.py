@@ -12,7 +12,7 @@ from rich.text import Text
 from careerlens import __version__
 from careerlens.cli import checking, identity, probing, running, serving, submitting
 from careerlens.cli.exits import EXIT_CODES_HELP, Exit
-from careerlens.cli.screen import explain, messages
+from careerlens.cli.screen import explain, messages, results
 
 _START = Group.create_ordered("Start")
 _USE = Group.create_ordered("Use")
@@ -40,6 +40,7 @@ def build_app() -> App:
         help_epilogue=EXIT_CODES_HELP,
         version=__version__,
         default_parameter=None,
+        console=results(),
     )
     app.command(running.run, group=_START)
     app.command(serving.api, group=_START)

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import importlib.resources
 import re
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncGenerator, Mapping
+from contextlib import aclosing
 from dataclasses import dataclass
 from enum import StrEnum
 from time import perf_counter
@@ -49,11 +50,12 @@ class Finding:
     remedy: str = ""
 
 
-async def examine(settings: Settings) -> AsyncIterator[Finding]:
+async def examine(settings: Settings) -> AsyncGenerator[Finding]:
     """Make all checks, each reported as soon as it is done."""
     yield _folder(settings)
-    async for finding in _redis(settings):
-        yield finding
+    async with aclosing(_redis(settings)) as findings:
+        async for finding in findings:
+            yield finding
     yield _secret(settings)
     yield await _port("API_PORT", settings.listen_host(settings.api_host), settings.api_port)
     socket_host = settings.listen_host(settings.socket_host)
@@ -72,13 +74,14 @@ def _folder(settings: Settings) -> Finding:
     return _fine("folder", f"{home} can be written to")
 
 
-async def _redis(settings: Settings) -> AsyncIterator[Finding]:
+async def _redis(settings: Settings) -> AsyncGenerator[Finding]:
     try:
         async with redis_for(settings) as endpoint:
             client = connect(endpoint.url)
             try:
-                async for finding in _server(client, endpoint, settings):
-                    yield finding
+                async with aclosing(_server(client, endpoint, settings)) as findings:
+                    async for finding in findings:
+                        yield finding
             finally:
                 await client.aclose()
     except ConfigurationError as error:
@@ -89,7 +92,7 @@ async def _redis(settings: Settings) -> AsyncIterator[Finding]:
 
 async def _server(
     client: Redis, endpoint: RedisEndpoint, settings: Settings
-) -> AsyncIterator[Finding]:
+) -> AsyncGenerator[Finding]:
     where = "the embedded Valkey" if endpoint.embedded else display_url(endpoint.url)
     try:
         started = perf_counter()

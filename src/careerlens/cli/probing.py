@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
+from typing import Annotated
+
+from cyclopts import Parameter
+from cyclopts.validators import Number
+
 from careerlens.cli.exits import Exit
 from careerlens.cli.screen import CommandError
 
+_PORT = Parameter(validator=Number(gte=1, lte=65535))
 
-def health(*, port: int | None = None) -> int:
+
+def health(*, port: Annotated[int | None, _PORT] = None) -> int:
     """Say whether a CareerLens process on this machine answers; for containers' health checks.
 
     Exit code 0 when one does, 1 when none does.

@@ -21,6 +21,7 @@ from careerlens.foundation.errors import (
 )
 
 _PIPED_WIDTH = 100
+_UNWRAPPED = 10_000
 CRASH_FILE = "crash.log"
 
 
@@ -34,14 +35,21 @@ class CommandError(CareerLensError):
         self.code = code
 
 
+class _Console(Console):
+    def on_broken_pipe(self) -> None:
+        """Leave it to the command line, for which a reader who has seen enough is no failure."""
+        raise BrokenPipeError
+
+
 def results() -> Console:
     """Where results go: stdout."""
-    return Console(width=None if sys.stdout.isatty() else _PIPED_WIDTH, highlight=False)
+    return _Console(width=None if sys.stdout.isatty() else _PIPED_WIDTH, highlight=False)
 
 
 def messages() -> Console:
-    """Where everything else goes: stderr."""
-    return Console(stderr=True, highlight=False)
+    """Where everything else goes: stderr. In a pipe or a file a paragraph is one line."""
+    width = None if sys.stderr.isatty() else _UNWRAPPED
+    return _Console(stderr=True, width=width, highlight=False)
 
 
 def explain(error: BaseException) -> Exit:
