@@ -10,6 +10,7 @@ import asyncio
 from typing import Any
 from urllib.parse import urlsplit, urlunsplit
 
+import redis
 from redis.asyncio import Redis
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
@@ -17,6 +18,7 @@ from redis.exceptions import AuthenticationError as RedisAuthenticationError
 from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import RedisError
 from redis.exceptions import TimeoutError as RedisTimeoutError
+from redis.retry import Retry as RetryInThread
 
 from careerlens.foundation.errors import ServiceUnavailableError
 
@@ -38,6 +40,22 @@ def connect(url: str, *, blocking: bool = False) -> Redis:
 def connect_binary(url: str, *, blocking: bool = False) -> Redis:
     """As `connect`, but answers with `bytes`."""
     return _connect(url, blocking=blocking, decode=False)
+
+
+def connect_in_thread(url: str, *, timeout_s: float, name: str) -> redis.Redis:
+    """A client for a thread without an event loop; answers with `bytes`, each in `timeout_s`.
+
+    `name` is what CLIENT LIST shows.
+    """
+    client: redis.Redis = redis.Redis.from_url(
+        normalise_url(url),
+        **_transport_options(url, connect_timeout_s=timeout_s),
+        protocol=2,
+        retry=RetryInThread(NoBackoff(), 0),
+        socket_timeout=timeout_s,
+        client_name=name,
+    )
+    return client
 
 
 async def ping(client: Redis, *, timeout: float = CONNECT_TIMEOUT_S) -> None:
@@ -66,9 +84,9 @@ def describe_failure(error: BaseException) -> str:
 
 def normalise_url(url: str) -> str:
     """`url` with a scheme that every client library knows (`valkey://` becomes `redis://`)."""
-    parts = urlsplit(url)
-    scheme = _SCHEME_ALIASES.get(parts.scheme, parts.scheme)
-    return urlunsplit(parts._replace(scheme=scheme))
+    scheme, separator, rest = url.partition("://")
+    # Not by taking the URL apart: put together again, `unix:///path` would have lost its slashes.
+    return f"{_SCHEME_ALIASES.get(scheme, scheme)}{separator}{rest}"
 
 
 def display_url(url: str) -> str:
@@ -86,13 +104,19 @@ def _connect(url: str, *, blocking: bool, decode: bool) -> Redis:
         protocol=2,
         retry=Retry(NoBackoff(), 0),
         retry_on_error=[],
-        socket_connect_timeout=CONNECT_TIMEOUT_S,
         socket_timeout=None if blocking else COMMAND_TIMEOUT_S,
-        socket_keepalive=True,
+        **_transport_options(url, connect_timeout_s=CONNECT_TIMEOUT_S),
     )
     pool = client.connection_pool
     pool.connection_class = _heeding(pool.connection_class)
     return client
+
+
+def _transport_options(url: str, *, connect_timeout_s: float) -> dict[str, Any]:
+    """How to reach the server; a unix socket takes none of the options of a network."""
+    if url.startswith("unix:"):
+        return {}
+    return {"socket_connect_timeout": connect_timeout_s, "socket_keepalive": True}
 
 
 def _heeding(kind: type[Any]) -> type[Any]:

@@ -14,11 +14,10 @@ from collections.abc import Callable
 from typing import Any
 
 import redis
-from redis.backoff import NoBackoff
 from redis.exceptions import NoScriptError, RedisError
-from redis.retry import Retry
 
 from careerlens.foundation.logging import get_logger
+from careerlens.foundation.redis import connect_in_thread
 from careerlens.wire.calls import QueueCalls
 from careerlens.wire.cancel import CANCEL_MARK
 from careerlens.wire.link import Call
@@ -41,7 +40,7 @@ class LockKeeper:
         options: WorkerOptions,
         on_renewal: Callable[[], None] | None = None,
     ) -> None:
-        self._url = url.replace("valkey", "redis", 1) if url.startswith("valkey") else url
+        self._url = url
         self._calls = calls
         self._held = held
         self._options = options
@@ -64,15 +63,8 @@ class LockKeeper:
             await asyncio.to_thread(self._thread.join)
 
     def _keep(self) -> None:
-        client = redis.Redis.from_url(
-            self._url,
-            socket_timeout=_TIMEOUT_S,
-            socket_connect_timeout=_TIMEOUT_S,
-            socket_keepalive=True,
-            retry=Retry(NoBackoff(), 0),
-            protocol=2,
-            client_name=f"careerlens:locks:{self._calls.keys.queue}",
-        )
+        name = f"careerlens:locks:{self._calls.keys.queue}"
+        client = connect_in_thread(self._url, timeout_s=_TIMEOUT_S, name=name)
         pause_s = self._options.lock_renew_ms / 1000
         due_at = time.monotonic() + pause_s
         with client:
