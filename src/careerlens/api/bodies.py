@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import orjson
+from python_multipart.multipart import parse_options_header
 from starlette.datastructures import Headers, UploadFile
 from starlette.formparsers import MultiPartException, MultiPartParser
 from starlette.requests import ClientDisconnect, Request
@@ -121,6 +122,7 @@ def _require_few(count: int) -> None:
 
 
 async def _read_multipart(request: Request) -> JobForm:
+    _require_utf8(request.headers["content-type"])
     parser = _MemoryParser(
         Headers(raw=request.headers.raw),
         _bounded(request, MAX_MULTIPART_BYTES),
@@ -144,6 +146,13 @@ async def _read_multipart(request: Request) -> JobForm:
         else:
             _take_text(fields, name, value)
     return JobForm(fields=fields, file=file)
+
+
+def _require_utf8(content_type: str) -> None:
+    """The parser would decode by any codec of Python's that is named, failing and slow ones too."""
+    _, parameters = parse_options_header(content_type)
+    if parameters.get(b"charset", b"utf-8").lower() not in {b"utf-8", b"utf8"}:
+        raise ProblemError("unsupported-media-type", "Send the form's text as UTF-8.")
 
 
 class _MemoryParser(MultiPartParser):
