@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import logging
+import re
 from collections.abc import Iterator
 from typing import Any
 
@@ -71,6 +72,24 @@ def test_on_a_terminal_lines_are_readable(stream: io.StringIO) -> None:
     get_logger("careerlens.api").info("it is up", port=3000)
     assert "it is up" in stream.getvalue()
     assert not stream.getvalue().startswith("{")
+
+
+def test_on_a_terminal_a_line_has_what_a_person_watches_for(
+    stream: io.StringIO, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("NO_COLOR", "1")
+    configure_logging("worker", load_settings(), stream=stream, colours=True)
+    log = get_logger("careerlens.worker")
+    log.info("job_started", job_type="letter", job_id="me:letter:17:x", attempt=1)
+    log.info("request", path="/api/jobs", status=200, request_id="r-1")
+    log.info("request", path="/\x1b[2J", status=404, request_id="r-2")
+    said = [line.split() for line in stream.getvalue().splitlines()]
+    assert all(re.fullmatch(r"\d\d:\d\d:\d\d", time) for time, *_rest in said)
+    assert [" ".join(rest) for _time, *rest in said] == [
+        "[info ] worker job_started attempt=1 job_id=me:letter:17:x",
+        "[info ] worker request path=/api/jobs status=200",
+        "[info ] worker request path='/\\x1b[2J' request_id=r-2 status=404",
+    ]
 
 
 @pytest.mark.parametrize("colours", [True, False])

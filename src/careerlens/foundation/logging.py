@@ -9,10 +9,12 @@ from __future__ import annotations
 
 import json
 import logging
+import os
 import re
 import sys
 from collections import OrderedDict
 from collections.abc import Callable, MutableMapping
+from datetime import datetime
 from time import monotonic
 from typing import TYPE_CHECKING, Any, TextIO
 
@@ -182,19 +184,57 @@ def _is_private(key: str) -> bool:
 
 
 def _terminal_renderers() -> list[structlog.typing.Processor]:
-    return [
-        _drop_logger_name,
-        structlog.dev.ConsoleRenderer(
-            colors=True,
-            timestamp_key="time",
-            pad_event_to=40,
-            exception_formatter=structlog.dev.plain_traceback,
+    """Short lines: a time of day, how grave it is, which process, what, and the rest."""
+    coloured = not os.environ.get("NO_COLOR")
+    renderer = structlog.dev.ConsoleRenderer
+    styles = renderer.get_default_column_styles(coloured)
+    levels = renderer.get_default_level_styles(coloured)
+
+    def value(style: str, width: int) -> structlog.dev.KeyValueColumnFormatter:
+        return structlog.dev.KeyValueColumnFormatter(
+            key_style=None,
+            value_style=style,
+            reset_style=styles.reset,
+            value_repr=str,
+            width=width,
+        )
+
+    others = structlog.dev.KeyValueColumnFormatter(
+        key_style=styles.kv_key,
+        value_style=styles.kv_value,
+        reset_style=styles.reset,
+        value_repr=_in_one_word,
+    )
+    columns = [
+        structlog.dev.Column("time", value(styles.timestamp, 0)),
+        structlog.dev.Column(
+            "level", structlog.dev.LogLevelColumnFormatter(levels, reset_style=styles.reset)
         ),
+        structlog.dev.Column("component", value(styles.logger_name, 6)),
+        structlog.dev.Column("event", value(styles.bright, 16)),
+        structlog.dev.Column("", others),
+    ]
+    return [
+        _shorten,
+        renderer(columns=columns, exception_formatter=structlog.dev.plain_traceback),
     ]
 
 
-def _drop_logger_name(_logger: object, _method: str, event: Event) -> Event:
+def _in_one_word(value: object) -> str:
+    """`value`, quoted where it has blanks or what a terminal would obey."""
+    text = str(value)
+    return text if text.isprintable() and " " not in text else repr(text)
+
+
+def _shorten(_logger: object, _method: str, event: Event) -> Event:
+    """Leave out what a person who watches does not miss."""
     event.pop("logger", None)
+    event["time"] = datetime.fromisoformat(event["time"]).astimezone().strftime("%H:%M:%S")
+    status = event.get("status")
+    if isinstance(status, int) and status < 400:
+        event.pop("request_id", None)
+    if f":{event.get('job_type')}:" in str(event.get("job_id")):
+        event.pop("job_type")
     return event
 
 
