@@ -243,7 +243,6 @@ async def test_many_parts_are_refused(client: httpx.AsyncClient) -> None:
         ("cv.pdf", b"MZ\x90\0\3\0\0\0"),
         ("cv.txt", b"\x7fELF\2\1\1\0"),
         ("cv.doc", b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1" + b"\0" * 100),
-        ("cv.txt", "text".encode("utf-16")),
         ("cv.txt", b"<svg xmlns='http://www.w3.org/2000/svg' onload='alert(1)'/>"),
         ("cv.txt", b"  <!DOCTYPE HTML><script>alert(1)</script>"),
         (
@@ -262,6 +261,29 @@ async def test_other_files_are_refused_naming_what_is_accepted(
     assert response.status_code == 415
     assert "PDF" in response.json()["detail"]
     assert ".docx" in response.json()["detail"]
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "kind"),
+    [
+        ("cv.txt", "Jane Doe, nurse".encode("utf-16"), "text/plain"),
+        (
+            "cv.docx",
+            b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1\0\0" + "EncryptedPackage".encode("utf-16-le"),
+            "application/vnd.openxmlformats-officedocument.wordprocessingml.document",
+        ),
+    ],
+)
+async def test_files_that_the_reader_can_judge_are_left_to_it(
+    api: RunningApi, client: httpx.AsyncClient, name: str, content: bytes, kind: str
+) -> None:
+    """UTF-16 is readable, and only the reader can say that a document needs a password."""
+    response = await client.post("/api/jobs", data=GOOD, files={"resume": (name, content)})
+    assert response.status_code == 202, response.text
+    with redis.Redis.from_url(api.redis_url) as server:
+        job_id = response.json()["jobId"]
+        ref = json.loads(server.hget(f"bull:cover-letter:{job_id}", "data"))["resumeFile"]
+    assert ref["contentType"] == kind
 
 
 @pytest.mark.parametrize("content", [b"", b" \n\t "])

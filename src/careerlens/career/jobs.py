@@ -102,7 +102,7 @@ class _Steps:
 
     async def reached(self, step: Step, message: str) -> None:
         done = _ORDER.index(step) + 1
-        await self.context.progress(round(100 * done / (len(_ORDER) + 1)), message, step=step.value)
+        await self.context.progress(round(100 * done / len(_ORDER)), message, step=step.value)
 
     async def from_analysis(self, message: Any) -> None:
         await self.reached(Step(message["step"]), str(message["message"]))
