@@ -10,7 +10,7 @@ from collections.abc import Callable
 from careerlens.foundation.errors import CareerLensError
 from careerlens.jobs.model import JobUpdate
 from careerlens.realtime.feed import Feed
-from careerlens.realtime.lease import DURATION_MS
+from careerlens.realtime.relay import LEASE_S
 from careerlens.wire.link import Link
 from queue_driving import Driver
 from relaying import relay_process, running_relay, told, updates
@@ -79,7 +79,7 @@ async def test_a_leader_frozen_past_its_lease_appends_nothing_when_it_thaws(
             async def is_free() -> bool:
                 return not await link.call("EXISTS", LEASE)
 
-            await eventually(is_free, within=DURATION_MS / 1000 + 3)
+            await eventually(is_free, within=LEASE_S + 3)
             async with running_relay(redis_url, "echo") as follower:
                 await told(feed, "ada", 101)
                 frozen.send_signal(signal.SIGCONT)

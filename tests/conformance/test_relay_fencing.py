@@ -9,7 +9,8 @@ import pytest
 
 from careerlens.jobs.keys import feed_key, live_key
 from careerlens.realtime.appending import PositionMovedError, Steps, apply
-from careerlens.realtime.lease import Lease, LeaseLostError
+from careerlens.realtime.relay import LEASE_S
+from careerlens.wire.lease import Lease, LeaseLostError
 from careerlens.wire.link import Link
 
 POSITION = "careerlens:relay:{echo}:position"
@@ -40,7 +41,7 @@ class World:
 @pytest.fixture
 async def world(redis_url: str) -> AsyncIterator[World]:
     async with Link(redis_url) as link:
-        lease = Lease(link, "careerlens:relay:{echo}")
+        lease = Lease(link, "careerlens:relay:{echo}", duration_s=LEASE_S)
         assert await lease.acquire()
         yield World(link, lease)
 
@@ -70,7 +71,7 @@ async def test_a_repeated_or_outdated_step_does_nothing(world: World, expected: 
 
 
 async def test_a_lease_is_for_one_and_an_earlier_tenure_counts_no_more(world: World) -> None:
-    other = Lease(world.link, world.lease.key)
+    other = Lease(world.link, world.lease.key, duration_s=LEASE_S)
     assert not await other.acquire()
     await other.release()
     earlier = world.lease.token

@@ -9,7 +9,8 @@ The event stream is the outbox: while the database is away nothing is read, and 
 as long as the stream reaches back to the stored position. Where it does not (it was trimmed, or
 the server came back from an older copy), the queue's own sets say what was missed.
 
-`run_recorder` may run in any number of processes; a lease lets one of them work.
+`run_recorder` may run in any number of processes; a lease lets one of them work. What guards the
+rows is the position: who writes names the one they read, and the database takes one of two.
 """
 
 from __future__ import annotations
@@ -26,7 +27,6 @@ from careerlens.archive.gathering import (
     row_from_events,
     row_from_queue,
 )
-from careerlens.archive.lease import Lease, LeaseLostError
 from careerlens.archive.records import ArchivedJob
 from careerlens.archive.store import ArchiveStore, RowsRefusedError, StalePositionError
 from careerlens.foundation.cancellation import heed_cancellation
@@ -37,6 +37,7 @@ from careerlens.jobs.keys import QUEUES_KEY
 from careerlens.queue import Queue, QueueState
 from careerlens.wire.errors import CommandRejectedError
 from careerlens.wire.events import START, EventReader, Gap, QueueEvent
+from careerlens.wire.lease import Lease, LeaseLostError
 from careerlens.wire.link import Link
 
 LEASE_KEY = "careerlens:recorder"
@@ -221,10 +222,10 @@ class Recorder:
         """Take the lease, record, and start over when it is lost; until cancelled."""
         # It connects when it is used: an absent Redis is waited out by whoever needs it.
         link = Link(self._url, name="careerlens:recorder")
-        lease = Lease(link, LEASE_KEY, ttl_s=self._options.lease_ttl_s)
+        lease = Lease(link, LEASE_KEY, duration_s=self._options.lease_ttl_s)
         try:
             while True:
-                await lease.acquire()
+                await self._stand_by(lease)
                 _log.info("recorder_started")
                 try:
                     await self._record_all(link, lease)
@@ -235,6 +236,16 @@ class Recorder:
                 heed_cancellation()
         finally:
             await link.close()
+
+    async def _stand_by(self, lease: Lease) -> None:
+        """Return when the lease is ours, however long that takes, an absent Redis included."""
+        while True:
+            try:
+                if await lease.acquire():
+                    return
+            except (ServiceUnavailableError, CommandRejectedError) as error:
+                _log.warning("recorder_waits", problem=str(error))
+            await asyncio.sleep(lease.duration_s / 3)
 
     async def _record_all(self, link: Link, lease: Lease) -> None:
         async with asyncio.TaskGroup() as group:

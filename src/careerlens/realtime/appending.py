@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Literal
 
 from careerlens.foundation.errors import CareerLensError
 from careerlens.jobs.keys import feed_key, live_key, wake_channel
 from careerlens.jobs.model import JobUpdate
-from careerlens.realtime._scripts import script
 from careerlens.realtime.entries import RESYNC_FIELD, UPDATE_FIELD, encode_update
 from careerlens.realtime.feed import FEED_LENGTH, FEED_SECONDS
-from careerlens.realtime.lease import Lease, LeaseLostError
+from careerlens.wire.lease import Lease, LeaseLostError
 from careerlens.wire.link import Link
+from careerlens.wire.scripts import own_script
 
+_LUA = Path(__file__).parent / "lua"
 _LEASE_LOST, _POSITION_MOVED = -1, -2
 
 
@@ -76,7 +78,7 @@ async def apply(
     keys, values = steps.arguments()
     reply = int(
         await link.run(
-            script("relay-append"),
+            own_script("relay-append", _LUA),
             [lease.key, position_key, *keys],
             [
                 lease.token,
@@ -90,7 +92,7 @@ async def apply(
         )
     )
     if reply == _LEASE_LOST:
-        raise LeaseLostError(lease.key)
+        raise LeaseLostError(lease.key, "it ran out")
     if reply == _POSITION_MOVED:
         raise PositionMovedError(position_key)
     return reply

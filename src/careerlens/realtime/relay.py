@@ -20,7 +20,6 @@ from careerlens.foundation.errors import ServiceUnavailableError
 from careerlens.foundation.logging import get_logger
 from careerlens.jobs.keys import QUEUES_KEY, live_member
 from careerlens.realtime.appending import PositionMovedError, Steps, apply
-from careerlens.realtime.lease import Lease, LeaseLostError
 from careerlens.realtime.owners import Owners
 from careerlens.realtime.resync import owners_of_live_jobs
 from careerlens.realtime.translate import (
@@ -35,10 +34,12 @@ from careerlens.wire.cancel import ERROR_CODE
 from careerlens.wire.errors import CommandRejectedError
 from careerlens.wire.events import START, EventReader, Gap, QueueEvent
 from careerlens.wire.keys import QueueKeys
+from careerlens.wire.lease import Lease, LeaseLostError
 from careerlens.wire.link import Link
 
 DISCOVERY_INTERVAL_S = 1.0
 STANDBY_INTERVAL_S = 0.4
+LEASE_S = 2.0
 # Some 5 µs of server time for each event: the server is held for a millisecond at a time.
 EVENTS_PER_STEP = 200
 _LINK_TIMEOUT_S = 2.0
@@ -99,7 +100,7 @@ class QueueRelay:
         self._url = url
         self._link = link
         self._keys = keys
-        self._lease = Lease(link, f"careerlens:relay:{{{keys.queue}}}")
+        self._lease = Lease(link, f"careerlens:relay:{{{keys.queue}}}", duration_s=LEASE_S)
         self._position_key = f"careerlens:relay:{{{keys.queue}}}:position"
         self._owners = Owners(link, keys)
 
@@ -129,15 +130,8 @@ class QueueRelay:
             )
         finally:
             self.is_leading = False
-            await self._give_back()
+            await self._lease.release()
         heed_cancellation()
-
-    async def _give_back(self) -> None:
-        try:
-            async with asyncio.timeout(_LINK_TIMEOUT_S):
-                await self._lease.release()
-        except (ServiceUnavailableError, CommandRejectedError, TimeoutError) as error:
-            _log.info("lease_runs_out", queue=self._keys.queue, reason=str(error))
 
     async def _carry(self) -> None:
         stored = await self._link.call("GET", self._position_key)

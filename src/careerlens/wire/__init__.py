@@ -1,7 +1,8 @@
-"""BullMQ's protocol, and nothing else: keys, scripts, packing, connections, events.
+"""BullMQ's protocol, and nothing above it: keys, scripts, packing, connections, events.
 
 This is the only package that knows how the queue is written down. See `calls` for what can be
-asked of a queue, `link` for how it is sent, `events` for how a queue's history is read.
+asked of a queue, `link` for how it is sent, `events` for how a queue's history is read, `lease`
+for who may follow it.
 """
 
 from careerlens.wire.calls import QueueCalls
@@ -22,6 +23,7 @@ from careerlens.wire.events import (
     stream_position,
 )
 from careerlens.wire.keys import QueueKeys, is_safe_job_id
+from careerlens.wire.lease import Lease, LeaseLostError
 from careerlens.wire.link import Link
 from careerlens.wire.scripts import BULLMQ_VERSION, Script, verify_scripts
 
@@ -34,6 +36,8 @@ __all__ = [
     "EventReader",
     "Gap",
     "GapKind",
+    "Lease",
+    "LeaseLostError",
     "Link",
     "QueueCalls",
     "QueueEvent",

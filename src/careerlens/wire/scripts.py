@@ -1,11 +1,12 @@
-"""The Lua scripts that are the protocol: BullMQ's own, and a few of ours around them.
+"""The Lua scripts that are the protocol: BullMQ's own, and ours beside them.
 
 BullMQ's files are read from the installed `bullmq` package, which is pinned exactly: the order
 of a script's keys and arguments changes between releases, so every file must have the SHA-256
 we wrote our calls against (`lua/bullmq.sha256`). A different file is refused before it runs.
 
-Ours live in `lua/`. A line `--@include name` in one of them becomes a local function of that
-name with the unchanged body of BullMQ's script, so that what it does cannot drift from theirs.
+Ours live in folders named `lua/`. A line `--@include name` in one of them becomes a local
+function of that name with the unchanged body of BullMQ's script, so that what it does cannot
+drift from theirs.
 """
 
 from __future__ import annotations
@@ -49,9 +50,9 @@ def bullmq_script(name: str) -> Script:
 
 
 @cache
-def own_script(name: str) -> Script:
-    """Our script `lua/{name}.lua` with BullMQ's bodies in place of its include lines."""
-    template = (_OURS / f"{name}.lua").read_text(encoding="utf-8")
+def own_script(name: str, folder: Path = _OURS) -> Script:
+    """Our script `{name}.lua` of `folder` with BullMQ's bodies in place of its include lines."""
+    template = (folder / f"{name}.lua").read_text(encoding="utf-8")
     return _script(name, _INCLUDE.sub(_as_function, template))
 
 
