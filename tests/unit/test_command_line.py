@@ -12,7 +12,7 @@ import pytest
 
 from careerlens.cli._main import build_app, run_command
 from careerlens.cli.exits import EXIT_CODES_HELP, Exit
-from careerlens.cli.screen import messages
+from careerlens.cli.screen import command, messages
 from careerlens.cli.submitting import MAX_FILE_BYTES
 from support import free_port
 
@@ -229,6 +229,21 @@ def test_output_that_nobody_reads_any_more_is_no_error(tmp_path: Path, arguments
 def test_a_message_in_a_pipe_is_one_line(capsys: pytest.CaptureFixture[str]) -> None:
     messages().print("a word " * 100)
     assert capsys.readouterr().err.count("\n") == 1
+
+
+def test_the_command_is_named_as_this_shell_would_find_it(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    program = tmp_path / ".venv/bin/careerlens"
+    program.parent.mkdir(parents=True)
+    program.write_text("#!/bin/sh\n")
+    program.chmod(0o755)
+    monkeypatch.setattr(sys, "executable", str(program.with_name("python")))
+    monkeypatch.setenv("PATH", str(tmp_path))
+    monkeypatch.chdir(tmp_path)
+    assert command() == ".venv/bin/careerlens"
+    monkeypatch.setenv("PATH", str(program.parent))
+    assert command() == "careerlens"
 
 
 def test_importing_the_command_line_is_cheap() -> None:

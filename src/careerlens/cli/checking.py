@@ -12,7 +12,7 @@ from rich.text import Text
 
 from careerlens.cli.exits import Exit
 from careerlens.cli.flags import Flag
-from careerlens.cli.screen import results
+from careerlens.cli.screen import command, results
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -67,7 +67,7 @@ async def _examine(settings: Settings, *, silently: bool) -> list[Finding]:
                 _print(console, finding)
     if not silently:
         problems = sum(finding.verdict == "problem" for finding in findings)
-        verdict = f"{problems} to correct" if problems else "Ready to run: careerlens run"
+        verdict = f"{problems} to correct" if problems else f"Ready to run: {command()} run"
         console.print(Text(verdict, style="bold red" if problems else "bold green"))
     return findings
 

@@ -16,7 +16,7 @@ from rich.text import Text
 from careerlens import __version__
 from careerlens.cli.exits import Exit
 from careerlens.cli.flags import Flag
-from careerlens.cli.screen import CommandError, messages
+from careerlens.cli.screen import CommandError, command, messages
 
 if TYPE_CHECKING:
     from careerlens.foundation.embedded import RedisEndpoint
@@ -276,7 +276,7 @@ def _where_things_are(settings: Settings, endpoint: RedisEndpoint) -> Panel:
         "API": f"{api}/api/jobs",
         "Sockets": shown(settings.socket_host, settings.socket_port),
         "Redis": redis,
-        "Try": 'careerlens optimize resume.pdf --role "Data Engineer"',
+        "Try": f'{command()} optimize resume.pdf --role "Data Engineer"',
         "Stop": "Ctrl-C",
     }
     table = Table.grid(padding=(0, 3))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import sys
 import traceback
 from pathlib import Path
@@ -50,6 +51,17 @@ def messages() -> Console:
     """Where everything else goes: stderr. In a pipe or a file a paragraph is one line."""
     width = None if sys.stderr.isatty() else _UNWRAPPED
     return _Console(stderr=True, width=width, highlight=False)
+
+
+def command() -> str:
+    """`careerlens` as it is typed in this shell: with its folder where the path lacks that one."""
+    if shutil.which("careerlens"):
+        return "careerlens"
+    installed = Path(sys.executable).with_name("careerlens")
+    if not installed.exists():
+        return "careerlens"
+    folder = Path.cwd()
+    return str(installed.relative_to(folder) if installed.is_relative_to(folder) else installed)
 
 
 def explain(error: BaseException) -> Exit:
