@@ -15,6 +15,7 @@ from careerlens.foundation.errors import (
     UnauthorizedJobError,
 )
 from careerlens.jobs.ids import new_job_id
+from careerlens.jobs.keys import QUEUES_KEY
 from careerlens.jobs.manager import JobManager
 from careerlens.jobs.model import JobStatus
 from careerlens.queue import JobOptions, Queue, QueueState
@@ -151,3 +152,13 @@ async def test_clean_up_removes_what_ended_long_ago(manager: JobManager) -> None
     assert await manager.clean_up() == 0
     assert await manager.clean_up(older_than_s=0) == 1
     assert [job.job_id for job in await manager.list_active_jobs("user-1")] == [waiting.job_id]
+
+
+@pytest.mark.parametrize("name", ["not:a:queue", "", "{x}", b"\xff\xfe"])
+async def test_what_no_queue_can_be_called_is_passed_over(
+    manager: JobManager, link: Link, name: str | bytes
+) -> None:
+    """Any producer may enter a name in the set of used queues."""
+    await link.call("SADD", QUEUES_KEY, name, "theirs")
+    job_id = await Queue("theirs", link).add("theirs", {"userId": "user-1"})
+    assert (await manager.get_job_status(job_id, "user-1")).type == "theirs"

@@ -33,7 +33,7 @@ from careerlens.foundation.cancellation import heed_cancellation
 from careerlens.foundation.errors import ServiceUnavailableError
 from careerlens.foundation.logging import get_logger
 from careerlens.foundation.settings import Settings
-from careerlens.jobs.keys import QUEUES_KEY
+from careerlens.jobs.queues import used_queues
 from careerlens.queue import Queue, QueueState
 from careerlens.wire.errors import CommandRejectedError
 from careerlens.wire.events import START, EventReader, Gap, QueueEvent
@@ -255,25 +255,17 @@ class Recorder:
             while True:
                 for name in sorted(await self._queue_names(link) - started):
                     started.add(name)
-                    self._start(group, name, link)
+                    queue = Queue(name, link, prefix=self._options.prefix)
+                    recorder = QueueRecorder(queue, url=self._url, link=link, store=self._store)
+                    group.create_task(recorder.run(), name=f"recorder {name}")
                 await asyncio.sleep(_LOOK_FOR_QUEUES_EVERY_S)
-
-    def _start(self, group: asyncio.TaskGroup, name: str, link: Link) -> None:
-        try:
-            queue = Queue(name, link, prefix=self._options.prefix)
-        except ValueError as error:
-            _log.warning("queue_not_recorded", queue=name, problem=str(error))
-            return
-        recorder = QueueRecorder(queue, url=self._url, link=link, store=self._store)
-        group.create_task(recorder.run(), name=f"recorder {name}")
 
     async def _queue_names(self, link: Link) -> frozenset[str]:
         try:
-            used = await link.call("SMEMBERS", QUEUES_KEY)
+            return self._queues | await used_queues(link)
         except (ServiceUnavailableError, CommandRejectedError) as error:
             _log.info("queues_not_listed", problem=str(error))
             return self._queues
-        return self._queues | {name.decode(errors="replace") for name in used}
 
     async def _prune_now_and_then(self) -> None:
         keep_days = self._options.keep_days

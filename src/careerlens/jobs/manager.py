@@ -19,9 +19,10 @@ from careerlens.foundation.errors import (
 )
 from careerlens.jobs.definitions import JobDefinition, Registry
 from careerlens.jobs.ids import JobId, new_job_id, parse_job_id
-from careerlens.jobs.keys import QUEUES_KEY, live_key, live_member, split_live_member
+from careerlens.jobs.keys import live_key, live_member, split_live_member
 from careerlens.jobs.model import CancelResponse, JobCreatedResponse, JobStatusResponse
 from careerlens.jobs.owner import owner_of
+from careerlens.jobs.queues import note_used, used_queues
 from careerlens.jobs.snapshot import snapshot
 from careerlens.jobs.validation import ENVELOPE_FIELDS, validate_input
 from careerlens.queue import Backoff, CancelOutcome, JobOptions, JobRecord, Queue, QueueState
@@ -233,8 +234,7 @@ class JobManager:
     async def _known_queues(self) -> frozenset[str]:
         now = time.monotonic()
         if now >= self._used_queues_until:
-            used = await self._link.call("SMEMBERS", QUEUES_KEY)
-            self._used_queues = frozenset(name.decode() for name in used)
+            self._used_queues = await used_queues(self._link)
             self._used_queues_until = now + _QUEUES_FRESH_S
         return self._used_queues | frozenset(self._registry)
 
@@ -247,7 +247,7 @@ class JobManager:
         queue = self._queue(name)
         if name not in self._opened:
             await queue.open()
-            await self._link.call("SADD", QUEUES_KEY, name)
+            await note_used(self._link, name)
             self._opened.add(name)
         return queue
 

@@ -18,7 +18,8 @@ from collections.abc import Iterable, Iterator
 from careerlens.foundation.cancellation import heed_cancellation
 from careerlens.foundation.errors import ServiceUnavailableError
 from careerlens.foundation.logging import get_logger
-from careerlens.jobs.keys import QUEUES_KEY, live_member
+from careerlens.jobs.keys import live_member
+from careerlens.jobs.queues import used_queues
 from careerlens.realtime.appending import PositionMovedError, Steps, apply
 from careerlens.realtime.owners import Owners
 from careerlens.realtime.resync import owners_of_live_jobs
@@ -86,10 +87,10 @@ class Relay:
 
     async def _new_queues(self, link: Link) -> list[str]:
         try:
-            used = {name.decode() for name in await link.call("SMEMBERS", QUEUES_KEY)}
+            used = await used_queues(link)
         except (ServiceUnavailableError, CommandRejectedError):
-            used = set()
-        return sorted(filter(is_queue_name, (self._first | used) - self._relays.keys()))
+            used = frozenset()
+        return sorted((self._first | used) - self._relays.keys())
 
 
 class QueueRelay:
@@ -208,15 +209,6 @@ class QueueRelay:
             expected=position,
             moved_to=moved_to,
         )
-
-
-def is_queue_name(name: str) -> bool:
-    """Whether a queue can have this name; others cannot be relayed."""
-    try:
-        QueueKeys(name)
-    except ValueError:
-        return False
-    return True
 
 
 def _chunks(events: list[QueueEvent]) -> Iterator[list[QueueEvent]]:

@@ -18,6 +18,11 @@ _INTEGER = re.compile(r"[+-]?[0-9]+")
 _MAX_JOB_ID_LENGTH = 2_048
 
 
+def can_name_a_queue(name: str) -> bool:
+    """Whether a queue with this name has keys of its own: `:` and braces would let two share."""
+    return bool(name) and name.isprintable() and not any(mark in name for mark in ":{}")
+
+
 def can_name_a_job(job_id: str) -> bool:
     """Whether a job with this id can exist, so that asking for it reads a job and nothing else."""
     return (
@@ -40,12 +45,11 @@ def is_safe_job_id(job_id: str) -> bool:
 class QueueKeys:
     """Names every key of one queue.
 
-    Raises `ValueError` for a queue name that is empty or holds `:` or braces, which would let
-    two queues share keys.
+    Raises `ValueError` for what cannot name a queue.
     """
 
     def __init__(self, queue: str, prefix: str = "bull") -> None:
-        if not queue or not queue.isprintable() or any(mark in queue for mark in ":{}"):
+        if not can_name_a_queue(queue):
             raise ValueError(f"not a queue name: {queue!r}")
         self.queue = queue
         self.prefix = prefix
