@@ -81,12 +81,13 @@ class RequestFrame:
 class OriginRules:
     """Answers preflight requests, and refuses web pages that are neither ours nor listed.
 
-    No cookie identifies anybody here, so credentials are never allowed.
+    No cookie identifies anybody here, so credentials are never allowed. A wildcard counts for
+    nothing: in development, a page that gets in can be anybody.
     """
 
     def __init__(self, app: ASGIApp, *, allowed: Sequence[str]) -> None:
         self._app = app
-        self._allowed = frozenset(allowed)
+        self._allowed = frozenset(allowed) - {"*", "null"}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         headers = Headers(scope=scope) if scope["type"] == "http" else Headers()
@@ -95,7 +96,7 @@ class OriginRules:
             await self._app(scope, receive, send)
             return
         own = _is_own(origin, headers.get("host", ""))
-        if not own and "*" not in self._allowed and origin not in self._allowed:
+        if not own and origin not in self._allowed:
             problem = ProblemError("origin-refused")
             refusal = problem_response(problem, request_id=scope["state"].get("request_id"))
             await refusal(scope, receive, _varying(send, None))

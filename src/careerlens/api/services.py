@@ -12,7 +12,7 @@ from fastapi import Depends, Request
 
 from careerlens.api.idempotency import IdempotencyRecords
 from careerlens.archive import ArchiveStore
-from careerlens.auth import Authenticator, Caller, bearer_token
+from careerlens.auth import Authenticator, Caller, bearer_token, was_forwarded
 from careerlens.foundation.errors import ServiceUnavailableError
 from careerlens.foundation.settings import Settings
 from careerlens.jobs.definitions import Registry
@@ -93,10 +93,11 @@ async def current_caller(
 ) -> Caller:
     """Who is calling. Raises `AuthenticationError` when nothing proves it."""
     headers = request.headers
+    is_direct = not was_forwarded(headers)
     return await services.authenticator.authenticate(
         bearer_token(headers.get("authorization")),
         headers.get("x-user-id"),
-        peer=request.client.host if request.client is not None else None,
+        peer=request.client.host if request.client is not None and is_direct else None,
         host=headers.get("host"),
     )
 

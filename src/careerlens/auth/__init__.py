@@ -1,6 +1,11 @@
 """Who is calling."""
 
-from careerlens.auth.authenticator import Authenticator, bearer_token, issue_token
+from careerlens.auth.authenticator import (
+    Authenticator,
+    bearer_token,
+    issue_token,
+    was_forwarded,
+)
 from careerlens.auth.caller import Caller
 from careerlens.foundation.users import MAX_USER_ID_LENGTH, is_valid_user_id
 
@@ -11,4 +16,5 @@ __all__ = [
     "bearer_token",
     "is_valid_user_id",
     "issue_token",
+    "was_forwarded",
 ]

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Container
 from typing import Protocol
-from urllib.parse import urlsplit
 
 from careerlens.auth.caller import Caller
 from careerlens.auth.firebase import GOOGLE_KEYS_URL, FirebaseVerifier
@@ -14,6 +15,9 @@ from careerlens.foundation.logging import get_logger
 from careerlens.foundation.secrets import jwt_secret
 from careerlens.foundation.settings import Settings, is_loopback
 from careerlens.foundation.users import is_valid_user_id
+
+_LEFT_BY_PROXIES = ("forwarded", "via", "x-forwarded-for", "x-forwarded-host", "x-real-ip")
+_HOST = re.compile(r"(?P<name>[A-Za-z0-9.-]+|\[[0-9A-Fa-f:.]+\])(:[0-9]{0,5})?")
 
 _log = get_logger("careerlens.auth")
 
@@ -98,6 +102,14 @@ class Authenticator:
         )
 
 
+def was_forwarded(headers: Container[str]) -> bool:
+    """Whether a proxy has passed the request on: then its peer says nothing about the caller.
+
+    `headers` are asked by lower-case names.
+    """
+    return any(name in headers for name in _LEFT_BY_PROXIES)
+
+
 def bearer_token(authorization: str | None) -> str | None:
     """The token in an Authorization header; None when there is no header.
 
@@ -144,7 +156,5 @@ def _verifier_of(settings: Settings) -> TokenVerifier:
 
 def _host_name(host: str) -> str:
     """The name in a Host header, without the port; empty when it is malformed."""
-    try:
-        return urlsplit(f"//{host}").hostname or ""
-    except ValueError:
-        return ""
+    found = _HOST.fullmatch(host)
+    return found["name"].lower() if found else ""

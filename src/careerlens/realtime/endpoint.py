@@ -14,6 +14,7 @@ from urllib.parse import parse_qs
 
 import orjson
 
+from careerlens.auth import was_forwarded
 from careerlens.foundation.logging import get_logger
 from careerlens.realtime.connection import (
     NOOP,
@@ -293,7 +294,7 @@ class _Request:
     @property
     def peer(self) -> Peer:
         """Who is on the other side; behind a proxy, nobody can be taken for this machine."""
-        if "forwarded" in self._headers or "x-forwarded-for" in self._headers:
+        if was_forwarded(self._headers):
             return Peer(address=None, host=None)
         client = self._scope.get("client")
         return Peer(address=client[0] if client else None, host=self._headers.get("host"))
