@@ -152,22 +152,44 @@ def test_a_server_that_is_not_running_is_named_with_the_way_to_start_it(
 
 
 @pytest.mark.parametrize(
-    ("variable", "value", "command"),
+    ("variable", "value", "told", "expected"),
     [
-        ("API_PORT", "77777", "doctor"),
-        ("REDIS_URL", "http://localhost:6379", "doctor"),
-        ("LOG_LEVEL", "loud", "doctor"),
-        ("CAREERLENS_HOME", "/dev/null/x", "run"),
+        ("API_PORT", "77777", "doctor", "at most 65535"),
+        ("REDIS_PORT", "abc", "doctor", "a whole number"),
+        ("REDIS_TLS", "perhaps", "doctor", "true or false"),
+        ("REDIS_URL", "http://localhost:6379", "doctor", "'http' is not known"),
+        ("CAREERLENS_ENV", "staging", "doctor", "'development' or 'production'"),
+        ("CAREERLENS_SHUTDOWN_SECONDS", "0", "doctor", "more than 0"),
+        ("CORS_ORIGIN", "localhost:3000", "doctor", "like http://localhost:3000"),
+        ("CORS_ORIGIN", "https://example.com/jobs", "doctor", "without a path"),
+        ("LOG_LEVEL", "loud", "doctor", "'warning' or 'error'"),
+        ("CAREERLENS_HOME", "/dev/null/x", "run", "cannot be made"),
     ],
 )
 def test_a_wrong_setting_is_named(
-    run: Runner, monkeypatch: pytest.MonkeyPatch, variable: str, value: str, command: str
+    run: Runner,
+    monkeypatch: pytest.MonkeyPatch,
+    variable: str,
+    value: str,
+    told: str,
+    expected: str,
 ) -> None:
     monkeypatch.setenv(variable, value)
-    said = run(command)
+    said = run(told)
     assert said.code == Exit.CONFIGURATION
     assert said.err.startswith(f"error: {variable}: ")
+    assert expected in said.err
     assert "Traceback" not in said.err
+
+
+def test_a_redis_that_is_not_there_is_told_before_anything_is_started(
+    run: Runner, monkeypatch: pytest.MonkeyPatch, empty_folder: Path
+) -> None:
+    monkeypatch.setenv("REDIS_URL", f"redis://127.0.0.1:{free_port()}")
+    said = run("run", "--once")
+    assert said.code == Exit.UNAVAILABLE
+    assert "correct REDIS_HOST or REDIS_URL" in said.err
+    assert (empty_folder / ".careerlens" / "run-once.log").read_bytes() == b""
 
 
 def test_a_port_that_is_taken_is_named_with_the_variable_and_the_way_out(

@@ -134,10 +134,14 @@ async def _with_everything(
     """
     from careerlens.cli.looping import until_stopped
     from careerlens.foundation.embedded import redis_for
+    from careerlens.foundation.redis import connect, ping
     from careerlens.foundation.supervision import ChildFailedError, NotReadyError
 
     async def work() -> T:
         async with redis_for(settings) as endpoint:
+            if not patient and not endpoint.embedded:
+                async with connect(endpoint.url) as client:
+                    await ping(client)
 
             async def use_when_ready() -> T:
                 if patient and not endpoint.embedded:

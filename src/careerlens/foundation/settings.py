@@ -9,7 +9,7 @@ from __future__ import annotations
 from enum import StrEnum
 from ipaddress import ip_address
 from pathlib import Path
-from typing import Annotated, Any, Self
+from typing import Annotated, Any, Literal, Self
 from urllib.parse import quote, urlsplit
 
 from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
@@ -19,6 +19,17 @@ from careerlens.foundation.errors import ConfigurationError
 
 MIN_SECRET_BYTES = 32
 WEAK_SECRETS = frozenset({"secret", "changeme", "your-jwt-secret-key", "jwt-secret", "password"})
+
+_IN_PLAIN_WORDS = {
+    "int_parsing": "it must be a whole number",
+    "float_parsing": "it must be a number",
+    "bool_parsing": "it must be true or false",
+    "enum": "it must be {expected}",
+    "literal_error": "it must be {expected}",
+    "greater_than": "it must be more than {gt:g}",
+    "greater_than_equal": "it must be at least {ge}",
+    "less_than_equal": "it must be at most {le}",
+}
 
 
 class Environment(StrEnum):
@@ -80,7 +91,7 @@ class Settings(BaseSettings):
     jobs_modules: Annotated[tuple[str, ...], NoDecode] = Field((), alias="CAREERLENS_JOBS")
     """Python modules with job types of your own, comma separated, beside installed ones."""
 
-    log_level: str = Field("info", alias="LOG_LEVEL", pattern="^(debug|info|warning|error)$")
+    log_level: Literal["debug", "info", "warning", "error"] = Field("info", alias="LOG_LEVEL")
 
     @field_validator("cors_origins", "jobs_modules", mode="before")
     @classmethod
@@ -105,6 +116,14 @@ class Settings(BaseSettings):
                 "a wildcard lets any web site act for your users.",
                 "List the origins of your own pages, comma separated.",
             )
+        for origin in self.cors_origins:
+            parts = urlsplit(origin)
+            if origin not in {"*", "null", f"{parts.scheme}://{parts.netloc}"}:
+                raise ConfigurationError(
+                    "CORS_ORIGIN",
+                    f"{origin!r} is not an origin, so no page would match it.",
+                    "Write it with its scheme and without a path, like http://localhost:3000.",
+                )
         if self.environment is Environment.PRODUCTION:
             self._refuse_weak_secret()
         return self
@@ -189,5 +208,8 @@ def load_settings(**overrides: object) -> Settings:
     except ValidationError as error:
         first = error.errors(include_url=False, include_input=False)[0]
         variable = str(first["loc"][0]) if first["loc"] else "settings"
+        words = _IN_PLAIN_WORDS.get(first["type"])
         message = first["msg"].removeprefix("Value error, ")
+        if words is not None:
+            message = words.format(**first.get("ctx", {}))
         raise ConfigurationError(variable, f"{message}.", "Correct it and start again.") from None
