@@ -15,7 +15,7 @@ from starlette.responses import Response, StreamingResponse
 from careerlens.api.bodies import read_job_form
 from careerlens.api.creating import NewJobRequest
 from careerlens.api.deadlines import ANSWER_WITHIN_S, in_time
-from careerlens.api.services import CallerDep, ServicesDep
+from careerlens.api.services import CallerDep, ServicesDep, StreamPlaceDep
 from careerlens.api.streaming import until_stopping
 from careerlens.foundation.errors import JobNotFoundError, ServiceUnavailableError
 from careerlens.foundation.logging import get_logger
@@ -165,6 +165,7 @@ async def stream_job_events(
     job_id: str,
     caller: CallerDep,
     services: ServicesDep,
+    _place: StreamPlaceDep,
     last_event_id: Annotated[str | None, Header(alias="Last-Event-ID")] = None,
 ) -> StreamingResponse:
     """What happens to a job, as it happens: its status first, then each update until its end."""

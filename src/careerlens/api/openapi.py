@@ -52,7 +52,7 @@ _PROBLEMS_OF: dict[str, tuple[str, ...]] = {
     "listJobHistory": ("invalid-input",),
     "getJobStatus": ("job-not-found",),
     "cancelJob": ("job-not-found",),
-    "streamJobEvents": ("job-not-found",),
+    "streamJobEvents": ("job-not-found", "too-many-streams"),
 }  # fmt: skip
 _PUBLIC = frozenset({"isLive", "isReady", "getConfig", "explainProblem"})
 _ANY_CALL = ("unauthenticated", "origin-refused", "internal-error", "service-unavailable")

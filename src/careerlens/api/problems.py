@@ -95,6 +95,11 @@ KINDS: Mapping[str, ProblemKind] = {
         title="This Idempotency-Key was used for another request",
         remedy="Use a fresh key for each new request, and the same one only to repeat it.",
     ),
+    "too-many-streams": ProblemKind(
+        status=429,
+        title="Too many event streams are open",
+        remedy="Close some: one stream for each job that is looked at is enough.",
+    ),
     "internal-error": ProblemKind(
         status=500,
         title="Something went wrong on our side",

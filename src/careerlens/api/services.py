@@ -11,6 +11,7 @@ from typing import Annotated
 from fastapi import Depends, Request
 
 from careerlens.api.idempotency import IdempotencyRecords
+from careerlens.api.streaming import StreamPlaces
 from careerlens.archive import ArchiveStore
 from careerlens.auth import Authenticator, Caller, bearer_token, was_forwarded
 from careerlens.foundation.errors import ServiceUnavailableError
@@ -40,6 +41,7 @@ class Services:
     idempotency: IdempotencyRecords
     archive: ArchiveStore
     feed: Feed
+    streams: StreamPlaces = field(default_factory=StreamPlaces)
     stopping: asyncio.Event = field(default_factory=asyncio.Event)
     """Set when the server is about to stop: open streams end themselves then."""
 
@@ -104,3 +106,12 @@ async def current_caller(
 
 ServicesDep = Annotated[Services, Depends(services_of)]
 CallerDep = Annotated[Caller, Depends(current_caller)]
+
+
+async def stream_place(caller: CallerDep, services: ServicesDep) -> AsyncIterator[None]:
+    """The caller's place among the open streams, until the answer is given to its end."""
+    with services.streams.taken_by(caller.user_id):
+        yield
+
+
+StreamPlaceDep = Annotated[None, Depends(stream_place)]

@@ -1,10 +1,36 @@
-"""Streams that end when the server stops, so that no client holds up a restart."""
+"""Streams that end when the server stops, and of which nobody may hold too many."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator
-from contextlib import aclosing
+from collections import Counter
+from collections.abc import AsyncGenerator, Iterator
+from contextlib import aclosing, contextmanager
+
+from careerlens.api.problems import ProblemError
+
+MAX_STREAMS = 50
+_RETRY_AFTER_S = 5
+
+
+class StreamPlaces:
+    """How many streams each user has open on this process: each holds a connection."""
+
+    def __init__(self) -> None:
+        self._taken: Counter[str] = Counter()
+
+    @contextmanager
+    def taken_by(self, user_id: str) -> Iterator[None]:
+        """One place inside the block. Raises `ProblemError` when the user has too many."""
+        if self._taken[user_id] >= MAX_STREAMS:
+            raise ProblemError("too-many-streams", headers={"Retry-After": str(_RETRY_AFTER_S)})
+        self._taken[user_id] += 1
+        try:
+            yield
+        finally:
+            self._taken[user_id] -= 1
+            if not self._taken[user_id]:
+                del self._taken[user_id]
 
 
 async def until_stopping(

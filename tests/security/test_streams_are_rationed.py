@@ -1,0 +1,56 @@
+"""One user cannot hold every connection of the API with event streams."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack
+from pathlib import Path
+
+import httpx
+import pytest
+
+from apis import RunningApi, at, create, running_api
+from careerlens.api.streaming import MAX_STREAMS
+from support import eventually
+
+
+@pytest.fixture
+async def api(redis_url: str, tmp_path: Path) -> AsyncIterator[RunningApi]:
+    async with running_api(redis_url, tmp_path) as running:
+        yield running
+
+
+async def test_streams_of_a_user_are_counted_and_given_back(api: RunningApi) -> None:
+    async with api.client("user-1") as client, api.client("user-2") as other:
+        path = at(await create(client), "events")
+        limits = httpx.Limits(max_connections=None)
+        async with httpx.AsyncClient(
+            base_url=api.url, headers=client.headers, limits=limits, timeout=20
+        ) as greedy:
+            async with AsyncExitStack() as streams:
+                for _ in range(MAX_STREAMS):
+                    stream = await streams.enter_async_context(greedy.stream("GET", path))
+                    assert stream.status_code == 200
+                refused = await client.get(path)
+                assert refused.status_code == 429
+                assert refused.json()["type"] == "/problems/too-many-streams"
+                assert int(refused.headers["retry-after"]) > 0
+                assert (await client.get("/api/jobs")).status_code == 200
+                theirs = at(await create(other), "events")
+                async with other.stream("GET", theirs) as stream:
+                    assert stream.status_code == 200
+
+            async def is_let_in_again() -> bool:
+                async with greedy.stream("GET", path) as stream:
+                    return stream.status_code == 200
+
+            await eventually(is_let_in_again)
+
+
+async def test_a_refused_stream_takes_no_place(api: RunningApi) -> None:
+    async with api.client("user-1") as client:
+        for _ in range(MAX_STREAMS + 1):
+            assert (await client.get(at("no-such", "events"))).status_code == 404
+        path = at(await create(client), "events")
+        async with client.stream("GET", path) as stream:
+            assert stream.status_code == 200
