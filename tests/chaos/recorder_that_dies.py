@@ -52,8 +52,8 @@ async def live(
         if chance.random() < CHANCE_OF_DEATH and not calm.exists():
             os.kill(os.getpid(), signal.SIGKILL)
 
-    event.listen(store._engine.sync_engine, "commit", die_perhaps)
-    event.listen(store._engine.sync_engine, "checkin", die_perhaps)
+    event.listen(store.database.engine.sync_engine, "commit", die_perhaps)
+    event.listen(store.database.engine.sync_engine, "checkin", die_perhaps)
     await Recorder(redis_url, [queue], store, RecorderOptions(lease_ttl_s=0.3)).run()
 
 

@@ -72,7 +72,7 @@ async def everything_is_archived(url: str, ids: list[str]) -> None:
         for number in range(7):
             rows += len([job async for job in store.export_user(f"user-{number}")])
         assert rows == len(ids)
-        async with store._reading("late outcomes") as connection:
+        async with store.database.reading("late outcomes") as connection:
             late = await connection.execute(select(func.count()).select_from(late_outcomes))
             assert late.scalar_one() == 0
     finally:

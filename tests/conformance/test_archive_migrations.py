@@ -7,14 +7,8 @@ from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from sqlalchemy import Connection, inspect, text
 
-from careerlens.archive.database import (
-    create_engine,
-    migrate,
-    migration_scripts,
-    parse_database_url,
-    prepare_folder,
-    run_migrations,
-)
+from careerlens.archive.engine import create_engine, parse_database_url, prepare_folder
+from careerlens.archive.migrating import migrate, migration_scripts, run_migrations
 from careerlens.archive.tables import VERSION_TABLE, metadata
 from careerlens.foundation.errors import ConfigurationError
 

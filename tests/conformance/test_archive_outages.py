@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 import postgres
-from careerlens.archive.database import POOL_SIZE
+from careerlens.archive.engine import POOL_SIZE
 from careerlens.archive.records import ArchivedJob
 from careerlens.archive.store import ArchiveStore
 from careerlens.foundation.errors import ServiceUnavailableError
@@ -61,7 +61,7 @@ async def test_full_disk_is_reported_loses_nothing_and_is_got_over(tmp_path: Pat
 
     async def limit_pages(extra: int) -> None:
         # The limit belongs to a connection: all of them, then.
-        connections = [await store._engine.connect() for _ in range(POOL_SIZE)]
+        connections = [await store.database.engine.connect() for _ in range(POOL_SIZE)]
         for connection in connections:
             pages = (await connection.exec_driver_sql("PRAGMA page_count")).scalar_one()
             await connection.exec_driver_sql(f"PRAGMA max_page_count = {pages + extra}")

@@ -76,7 +76,7 @@ async def archived(
 
 async def late(store: ArchiveStore) -> int:
     """How many second outcomes were seen."""
-    async with store._reading("late outcomes") as connection:
+    async with store.database.reading("late outcomes") as connection:
         found = await connection.execute(select(func.count()).select_from(late_outcomes))
         return int(found.scalar_one())
 
@@ -315,7 +315,7 @@ async def test_finished_jobs_are_forgotten_after_the_days_that_are_set(
         await driver.run_one()
         job = await archived(store, old, JobStatus.COMPLETED)
     day_ms = 86_400_000
-    async with store._writing("making it old") as connection:
+    async with store.database.writing("making it old") as connection:
         await connection.exec_driver_sql(
             f"UPDATE careerlens_jobs SET finished_ms = {(job.finished_ms or 0) - 8 * day_ms}"
         )

@@ -12,8 +12,9 @@ import pytest
 from sqlalchemy import select, text
 
 from careerlens.archive.records import MAX_JOB_ID_BYTES, ArchivedJob
-from careerlens.archive.store import ArchiveStore, StalePositionError
+from careerlens.archive.store import ArchiveStore
 from careerlens.archive.tables import late_outcomes
+from careerlens.archive.writing import StalePositionError
 from careerlens.foundation.errors import InvalidInputError
 from careerlens.jobs.model import JobProgress, JobStatus
 
@@ -131,7 +132,7 @@ async def test_first_outcome_stands_and_a_later_one_is_kept_for_audits(
         await record(later)
     archived = await store.get(job.job_id)
     assert archived == ended(job)
-    async with store._reading("late outcomes") as connection:
+    async with store.database.reading("late outcomes") as connection:
         rows = (await connection.execute(select(late_outcomes))).all()
     assert [(row.job_id, row.status, row.error) for row in rows] == [(job.job_id, "failed", "late")]
 
@@ -256,7 +257,7 @@ async def test_erased_user_is_gone_and_a_straggler_does_not_bring_a_job_back(
     await record(ended(running))
     assert (await store.history("user-1")).items == []
     assert len((await store.history("user-2")).items) == 1
-    async with store._reading("late outcomes") as connection:
+    async with store.database.reading("late outcomes") as connection:
         assert (await connection.execute(select(late_outcomes))).all() == []
     comes_again = a_job(800)
     await record(comes_again)
@@ -287,7 +288,7 @@ async def test_processes_that_start_together_migrate_once(database_url: str) -> 
 
 async def test_reader_is_not_held_up_by_a_writer(store: ArchiveStore, record: Recorder) -> None:
     await record(a_job(1))
-    async with store._writing("a slow write") as connection:
+    async with store.database.writing("a slow write") as connection:
         await connection.execute(text("DELETE FROM careerlens_jobs"))
         async with asyncio.timeout(2):
             assert await store.get(a_job(1).job_id) is not None
@@ -317,5 +318,5 @@ async def test_two_recorders_at_once_write_each_group_once(
         await second.close()
     assert await store.position(QUEUE) == "20-0"
     assert len((await store.history("user-1", limit=200)).items) == 20
-    async with store._reading("late outcomes") as connection:
+    async with store.database.reading("late outcomes") as connection:
         assert (await connection.execute(select(late_outcomes))).all() == []

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from careerlens.archive.database import parse_database_url
+from careerlens.archive.engine import parse_database_url
 from careerlens.foundation.errors import ConfigurationError
 
 

@@ -1,195 +1,112 @@
-"""Opening the archive's database: which engine, how it is set up, and its schema brought up."""
+"""The archive's database in use: opened by the first call, and no call waits for it too long."""
 
 from __future__ import annotations
 
 import asyncio
-import importlib.util
-from collections.abc import Mapping
-from pathlib import Path
-from typing import Any
-from weakref import WeakKeyDictionary
+from collections.abc import AsyncIterator, Coroutine, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from typing import Any, TypeVar
 
-from alembic.config import Config
-from alembic.runtime.environment import EnvironmentContext
-from alembic.script import ScriptDirectory
-from alembic.util import CommandError
-from sqlalchemy import URL, Connection, event, make_url, text
-from sqlalchemy.exc import ArgumentError
-from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.exc import DBAPIError, SQLAlchemyError
+from sqlalchemy.ext.asyncio import AsyncConnection
 
-from careerlens.foundation.errors import ConfigurationError
-from careerlens.foundation.logging import get_logger
+from careerlens.archive.engine import WRITES, create_engine, parse_database_url, prepare_folder
+from careerlens.archive.migrating import migrate
+from careerlens.foundation.errors import ServiceUnavailableError
 
-POOL_SIZE = 5
-WRITES = {"careerlens_writes": True}
-"""Execution options of a transaction that will write; see `_begin_sqlite`."""
-
-_SETTING = "DATABASE_URL"
-# Any number; two processes that start at once agree on it.
-_MIGRATION_LOCK = 0x6361_7265_6572
-_DRIVERS = {
-    "sqlite": "sqlite+aiosqlite",
-    "sqlite+aiosqlite": "sqlite+aiosqlite",
-    "postgres": "postgresql+asyncpg",
-    "postgresql": "postgresql+asyncpg",
-    "postgresql+asyncpg": "postgresql+asyncpg",
-}
-# What libpq's URLs may carry and asyncpg knows by another name, or not at all.
-_RENAMED_OPTIONS = {"sslmode": "ssl"}
-_UNKNOWN_OPTIONS = frozenset({"channel_binding", "gssencmode"})
-_log = get_logger("careerlens.archive")
-# Alembic keeps the migration in progress in module globals: one at a time, then. By loop, since
-# that is what a lock belongs to.
-_migrating: WeakKeyDictionary[asyncio.AbstractEventLoop, asyncio.Lock] = WeakKeyDictionary()
+T = TypeVar("T")
 
 
-def parse_database_url(text_url: str) -> URL:
-    """`text_url` with the driver we use, in the words of that driver.
+class Database:
+    """Connections to one database, SQLite or PostgreSQL, whose failures are told in our words.
 
-    `postgres://` and `postgresql://` (with libpq's `sslmode`), `sqlite:///file`; others raise
-    `ConfigurationError`, which never repeats the URL, since it may hold a password.
+    Nothing is opened before the first call, which also brings the schema up.
     """
+
+    def __init__(self, url: str, *, timeout_s: float) -> None:
+        self._url = parse_database_url(url)
+        self._timeout_s = timeout_s
+        self.engine = create_engine(self._url, timeout_s=timeout_s)
+        self._is_ready = False
+        self._opening = asyncio.Lock()
+        self._under_way: set[asyncio.Task[Any]] = set()
+
+    @property
+    def dialect(self) -> str:
+        """`sqlite` or `postgresql`."""
+        return self.engine.dialect.name
+
+    def insert(self, table: Any) -> Any:
+        """An INSERT in the dialect of the database, which may say what to do on a conflict."""
+        return (postgresql if self.dialect == "postgresql" else sqlite).insert(table)
+
+    async def in_time(self, what: str, work: Coroutine[Any, Any, T]) -> T:
+        """Wait for `work` no longer than our patience, and never cut it short.
+
+        Work that is cancelled would leave its connection in the middle of something, and callers
+        are often requests whose client has gone away. It runs on by itself and ends soon, since
+        the drivers have time limits of their own.
+
+        Raises `ServiceUnavailableError` when it takes too long.
+        """
+        task = asyncio.create_task(work, name=f"archive {what}")
+        self._under_way.add(task)
+        task.add_done_callback(self._is_done)
+        done, _ = await asyncio.wait([task], timeout=self._timeout_s)
+        if not done:
+            problem = f"{what!r} took longer than {self._timeout_s:g} s"
+            raise ServiceUnavailableError("archive", problem)
+        return task.result()
+
+    async def open(self) -> None:
+        """Reach the database and bring its schema up. Calling it again does nothing."""
+        async with self._opening:
+            if not self._is_ready:
+                with _translated("opening"):
+                    await prepare_folder(self._url)
+                    await migrate(self.engine)
+                self._is_ready = True
+
+    async def close(self) -> None:
+        """Let what is under way end, and give the connections back. A later call opens new ones."""
+        await asyncio.gather(*self._under_way, return_exceptions=True)
+        await self.engine.dispose()
+
+    @asynccontextmanager
+    async def reading(self, what: str) -> AsyncIterator[AsyncConnection]:
+        """A connection to read by. Its failures raise `ServiceUnavailableError`, naming `what`."""
+        await self.open()
+        with _translated(what):
+            async with self.engine.connect() as connection:
+                yield connection
+
+    @asynccontextmanager
+    async def writing(self, what: str) -> AsyncIterator[AsyncConnection]:
+        """As `reading`, in a transaction that will write."""
+        await self.open()
+        with _translated(what):
+            async with self.engine.connect() as plain:
+                connection = await plain.execution_options(**WRITES)
+                async with connection.begin():
+                    yield connection
+
+    def _is_done(self, task: asyncio.Task[Any]) -> None:
+        self._under_way.discard(task)
+        if not task.cancelled():
+            task.exception()  # heard here if its caller is gone; otherwise raised there
+
+
+@contextmanager
+def _translated(what: str) -> Iterator[None]:
     try:
-        url = make_url(text_url)
-    except ArgumentError:
-        raise ConfigurationError(
-            _SETTING, "it is not a database URL.", "Use postgresql://… or sqlite:///file."
-        ) from None
-    driver = _DRIVERS.get(url.drivername)
-    if driver is None:
-        raise ConfigurationError(
-            _SETTING,
-            f"the scheme {url.drivername!r} is not known.",
-            "Use postgresql://… or sqlite:///file.",
-        )
-    if driver == "postgresql+asyncpg" and importlib.util.find_spec("asyncpg") is None:
-        raise ConfigurationError(
-            _SETTING,
-            "PostgreSQL needs the package asyncpg.",
-            "Install it with: pip install 'careerlens-jobs[postgres]'",
-        )
-    if driver == "sqlite+aiosqlite" and url.database in {None, "", ":memory:"}:
-        raise ConfigurationError(
-            _SETTING,
-            "an archive in memory would be forgotten at every start.",
-            "Name a file, as in sqlite:////var/lib/careerlens/archive.db",
-        )
-    url = url.set(drivername=driver)
-    return url.set(query=_driver_options(url.query)) if "asyncpg" in driver else url
+        yield
+    except TimeoutError:
+        raise ServiceUnavailableError("archive", f"{what}: no answer in time") from None
+    except (SQLAlchemyError, OSError) as error:
+        raise ServiceUnavailableError("archive", f"{what}: {_first_line(error)}") from error
 
 
-def _driver_options(query: Mapping[str, Any]) -> dict[str, Any]:
-    return {
-        _RENAMED_OPTIONS.get(name, name): value
-        for name, value in query.items()
-        if name not in _UNKNOWN_OPTIONS
-    }
-
-
-def create_engine(url: URL, *, timeout_s: float) -> AsyncEngine:
-    """An engine whose every wait ends within about `timeout_s` seconds. It connects when used."""
-    if url.drivername == "sqlite+aiosqlite":
-        return _create_sqlite_engine(url, timeout_s)
-    return create_async_engine(
-        url,
-        pool_size=POOL_SIZE,
-        max_overflow=0,
-        pool_timeout=timeout_s,
-        pool_pre_ping=True,
-        connect_args={
-            "timeout": timeout_s,
-            "command_timeout": timeout_s,
-            "server_settings": {"application_name": "careerlens-archive"},
-        },
-        hide_parameters=True,
-    )
-
-
-def _create_sqlite_engine(url: URL, timeout_s: float) -> AsyncEngine:
-    # A writer that waits for another one gives up by itself, before our own patience ends:
-    # a statement cannot be called back from its thread.
-    busy_timeout_ms = int(timeout_s * 800)
-    engine = create_async_engine(
-        url, pool_size=POOL_SIZE, max_overflow=0, pool_timeout=timeout_s, hide_parameters=True
-    )
-
-    @event.listens_for(engine.sync_engine, "connect")
-    def prepare(connection: Any, _record: object) -> None:
-        # The driver would begin transactions by its own rules, and not before a SELECT or DDL.
-        connection.isolation_level = None
-        cursor = connection.cursor()
-        cursor.execute(f"PRAGMA busy_timeout = {busy_timeout_ms}")
-        cursor.execute("PRAGMA journal_mode = WAL")
-        # A power cut may take the newest commits with it, and their cursor in the same step, so
-        # they are recorded again from the event stream.
-        cursor.execute("PRAGMA synchronous = NORMAL")
-        # An erased user's words are overwritten, not just unlinked.
-        cursor.execute("PRAGMA secure_delete = ON")
-        cursor.close()
-
-    event.listen(engine.sync_engine, "begin", _begin_sqlite)
-    return engine
-
-
-def _begin_sqlite(connection: Connection) -> None:
-    # A transaction that reads first and writes later fails at once when somebody else wrote in
-    # between; one that says at its start that it will write waits for its turn.
-    writes = connection.get_execution_options().get("careerlens_writes", False)
-    connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
-
-
-async def prepare_folder(url: URL) -> None:
-    """Make the folder of a SQLite file, readable by its owner alone."""
-    if url.drivername == "sqlite+aiosqlite" and url.database is not None:
-        folder = Path(url.database).parent
-        await asyncio.to_thread(folder.mkdir, mode=0o700, parents=True, exist_ok=True)
-
-
-async def migrate(engine: AsyncEngine) -> None:
-    """Bring the schema to the newest revision, in one transaction, one process at a time.
-
-    Raises `ConfigurationError` when a newer release has written this database.
-    """
-    turn = _migrating.setdefault(asyncio.get_running_loop(), asyncio.Lock())
-    async with turn, engine.connect() as plain:
-        connection = await plain.execution_options(**WRITES)
-        async with connection.begin():
-            if engine.dialect.name == "postgresql":
-                await connection.execute(
-                    text("SELECT pg_advisory_xact_lock(:key)"), {"key": _MIGRATION_LOCK}
-                )
-            await connection.run_sync(_upgrade)
-
-
-def migration_scripts() -> ScriptDirectory:
-    """Our migrations, as Alembic sees them."""
-    config = Config()
-    config.set_main_option("script_location", str(Path(__file__).parent / "migrations"))
-    return ScriptDirectory.from_config(config)
-
-
-def _upgrade(connection: Connection) -> None:
-    run_migrations(connection, "head", downwards=False)
-
-
-def run_migrations(connection: Connection, revision: str, *, downwards: bool) -> None:
-    """Move the schema on `connection` to `revision`, inside the transaction it has begun."""
-    config = Config(attributes={"connection": connection})
-    scripts = migration_scripts()
-
-    def steps(current: Any, _context: Any) -> Any:
-        plan = scripts._downgrade_revs if downwards else scripts._upgrade_revs
-        to_do = plan(revision, current)
-        if to_do:
-            _log.info("archive_schema_changes", steps=len(to_do), to=revision)
-        return to_do
-
-    try:
-        with EnvironmentContext(config, scripts, fn=steps):
-            scripts.run_env()
-    except CommandError as error:
-        raise ConfigurationError(
-            _SETTING,
-            f"this archive was written by another release ({error}).",
-            "Upgrade CareerLens, or point to another database.",
-        ) from None
+def _first_line(error: BaseException) -> str:
+    cause = error.orig if isinstance(error, DBAPIError) and error.orig is not None else error
+    return (str(cause) or type(cause).__name__).splitlines()[0]

@@ -28,7 +28,8 @@ from careerlens.archive.gathering import (
     row_from_queue,
 )
 from careerlens.archive.records import ArchivedJob
-from careerlens.archive.store import ArchiveStore, RowsRefusedError, StalePositionError
+from careerlens.archive.store import ArchiveStore
+from careerlens.archive.writing import RowsRefusedError, StalePositionError
 from careerlens.foundation.cancellation import heed_cancellation
 from careerlens.foundation.errors import ServiceUnavailableError
 from careerlens.foundation.logging import get_logger
