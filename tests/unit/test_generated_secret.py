@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-import multiprocessing
 import stat
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -12,6 +13,13 @@ from careerlens.foundation.errors import ConfigurationError
 from careerlens.foundation.secrets import SECRET_FILE, jwt_secret
 from careerlens.foundation.settings import load_settings
 
+PRINT_SECRET = """
+import sys
+from careerlens.foundation.secrets import jwt_secret
+from careerlens.foundation.settings import load_settings
+sys.stdout.buffer.write(jwt_secret(load_settings(home=sys.argv[1])))
+"""
+
 
 def secret_in(folder: Path) -> bytes:
     """The secret that a process gets in this folder."""
@@ -19,8 +27,13 @@ def secret_in(folder: Path) -> bytes:
 
 
 def test_all_processes_of_a_folder_that_start_at_once_get_the_same(tmp_path: Path) -> None:
-    with multiprocessing.get_context("spawn").Pool(4) as pool:
-        secrets = set(pool.map(secret_in, [tmp_path] * 8))
+    starters = [
+        subprocess.Popen(
+            [sys.executable, "-c", PRINT_SECRET, str(tmp_path)], stdout=subprocess.PIPE
+        )
+        for _ in range(6)
+    ]
+    secrets = {starter.communicate(timeout=60)[0] for starter in starters}
     assert len(secrets) == 1
     assert len(secrets.pop()) >= 48
     assert [path.name for path in tmp_path.iterdir()] == [SECRET_FILE]
