@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -107,6 +108,14 @@ async def test_every_step_is_shown_once_in_order_and_says_what_was_found() -> No
     messages = {progress.step: progress.message for progress in attempt.seen}
     assert messages["structure"] == "Found 4 sections and 7 statements"
     assert "Full Stack Developer" in messages["keywords"]
+
+
+async def test_one_of_a_thing_is_not_called_many() -> None:
+    attempt = Attempt()
+    await optimize_resume(attempt.context(), by_text("Sample resume..."))
+    said = " ".join(progress.message for progress in attempt.seen)
+    assert re.search(r"\b1 strength\b", said)
+    assert not re.search(r"\b1 \w+s\b", said)
 
 
 async def test_an_unknown_role_still_gets_a_report() -> None:

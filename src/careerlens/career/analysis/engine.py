@@ -112,8 +112,8 @@ def analyse(
     report = _report(studied, scores)
     on_step(
         "report",
-        f"Wrote {len(report.improvement_areas)} recommendations and"
-        f" {len(report.strengths)} strengths",
+        f"Wrote {_count(len(report.improvement_areas), 'recommendation')} and"
+        f" {_count(len(report.strengths), 'strength')}",
     )
     return report
 

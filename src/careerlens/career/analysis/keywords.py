@@ -104,8 +104,8 @@ def _judge_missing(keywords: Keywords, role: str, findings: Findings) -> None:
     important = [wanted for wanted in keywords.missing if wanted.importance == "important"]
     weights = sum(wanted.demand_percent for wanted in (*essential, *important)) or 1.0
     for group, priority, word in (
-        (essential, "high", "nearly always asked for"),
-        (important, "medium", "often asked for"),
+        (essential, "high", "nearly always asked for in postings"),
+        (important, "medium", "often asked for in postings"),
     ):
         if not group:
             continue
