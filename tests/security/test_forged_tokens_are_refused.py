@@ -210,6 +210,14 @@ class TestDevelopmentHeader:
             caller = await authenticator.authenticate(None, "user-123", peer="::1", host=host)
             assert (caller.user_id, caller.method) == ("user-123", "development")
 
+    @pytest.mark.parametrize("host", ["localhost:3000", "app.example"])
+    async def test_it_is_offered_where_it_would_be_believed(
+        self, authenticator: Authenticator, host: str
+    ) -> None:
+        with pytest.raises(AuthenticationError) as refused:
+            await authenticator.authenticate(None, None, peer="127.0.0.1", host=host)
+        assert ("x-user-id" in str(refused.value)) == host.startswith("localhost")
+
     async def test_a_valid_token_wins(self, authenticator: Authenticator) -> None:
         caller = await authenticator.authenticate(hs256(good_claims()), "somebody-else", **LOCAL)
         assert caller.user_id == "user-123"

@@ -82,7 +82,8 @@ class Authenticator:
         self, dev_user: str | None, *, peer: str | None, host: str | None
     ) -> Caller:
         if dev_user is None or not self._accepts_development_header:
-            raise AuthenticationError("Sign in: send `Authorization: Bearer <token>`.")
+            without = ", or in development `x-user-id: <name>`" * self._is_local(peer, host)
+            raise AuthenticationError(f"Sign in: send `Authorization: Bearer <token>`{without}.")
         if not self._is_local(peer, host):
             raise AuthenticationError(
                 "x-user-id is only believed on this machine. Send `Authorization: Bearer <token>`."
