@@ -1,16 +1,11 @@
 """The other end of `run_isolated`: one call, in a process of its own.
 
-The parent writes one frame (four bytes of length, then JSON) and keeps the pipe open for as long
-as it lives; the end of that pipe is the end of this process. Answers go back as frames of the
-same form: any number of messages, then one outcome. Answers are JSON and nothing else, since
-what runs here may have been taken over by the document it reads.
+The parent writes one frame and keeps the pipe open for as long as it lives; the end of that pipe
+is the end of this process. Answers go back as frames of the same form: see `_sandbox_pipe`.
 """
 
 from __future__ import annotations
 
-import base64
-import importlib
-import importlib.util
 import json
 import os
 import select
@@ -18,12 +13,17 @@ import signal
 import sys
 import threading
 import traceback
-from collections.abc import Callable
 from typing import Any, NoReturn
 
 from careerlens.foundation import confinement, isolation
+from careerlens.foundation._sandbox_pipe import (
+    LENGTH_BYTES,
+    find_function,
+    frame,
+    present,
+    restore,
+)
 
-LENGTH_BYTES = 4
 _WATCH_S = 0.05
 _MAX_TEXT = 20_000
 
@@ -51,11 +51,10 @@ class _Replies:
         self._lock = threading.Lock()
 
     def __call__(self, kind: str, **fields: Any) -> None:
-        body = json.dumps({"kind": kind, **fields}, allow_nan=False).encode()
-        frame = memoryview(len(body).to_bytes(LENGTH_BYTES, "big") + body)
+        left = memoryview(frame({"kind": kind, **fields}))
         with self._lock:
-            while frame:
-                frame = frame[os.write(self._descriptor, frame) :]
+            while left:
+                left = left[os.write(self._descriptor, left) :]
 
 
 def _take_over_pipes() -> tuple[int, int]:
@@ -142,44 +141,3 @@ def _watch(requests: int, memory_bytes: int | None, walled: bool) -> None:
     if not walled:
         os.killpg(0, signal.SIGKILL)
     os._exit(137)
-
-
-def find_function(module: str, file: str | None, name: str) -> Callable[..., Any]:
-    """The function that the parent named. `file` serves for modules that no import path reaches."""
-    try:
-        found: Any = importlib.import_module(module)
-    except ModuleNotFoundError:
-        if file is None:
-            raise
-        spec = importlib.util.spec_from_file_location(module, file)
-        if spec is None or spec.loader is None:
-            raise
-        found = importlib.util.module_from_spec(spec)
-        sys.modules[module] = found
-        spec.loader.exec_module(found)
-    for part in name.split("."):
-        found = getattr(found, part)
-    function: Callable[..., Any] = found
-    return function
-
-
-def restore(argument: Any) -> Any:
-    """An argument as the caller gave it: see `sandbox.prepare`, its other half."""
-    if isinstance(argument, dict):
-        if "$bytes" in argument:
-            return base64.b64decode(argument["$bytes"])
-        if "$model" in argument:
-            module, name = argument["$model"]
-            return find_function(module, argument["file"], name).model_validate(  # type: ignore[attr-defined]
-                restore(argument["value"])
-            )
-        return {key: restore(value) for key, value in argument["$object"].items()}
-    if isinstance(argument, list):
-        return [restore(value) for value in argument]
-    return argument
-
-
-def present(value: Any) -> Any:
-    """A result as JSON: Pydantic models by their wire names, anything else as it is."""
-    dump = getattr(value, "model_dump", None)
-    return dump(mode="json", by_alias=True) if callable(dump) else value

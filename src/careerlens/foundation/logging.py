@@ -108,7 +108,9 @@ def configure_logging(
     )
     root = logging.getLogger()
     root.handlers[:] = [handler]
-    root.setLevel(level)
+    # At their most talkative, libraries quote what they handle: SQL parameters, form fields.
+    root.setLevel(max(level, logging.INFO))
+    logging.getLogger("careerlens").setLevel(level)
     for library, floor in _NOISY_LIBRARIES.items():
         logger = logging.getLogger(library)
         logger.handlers.clear()
