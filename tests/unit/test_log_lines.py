@@ -24,6 +24,7 @@ def restored_logging() -> Iterator[None]:
     yield
     root.handlers[:] = handlers
     root.setLevel(level)
+    logging.getLogger("careerlens").setLevel(logging.NOTSET)
     structlog.configure(**configuration)
 
 
