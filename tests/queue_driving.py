@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import json
-import time
 from collections.abc import Mapping
 from itertools import count
 from typing import Any, Literal
 
+from careerlens.foundation.clock import epoch_ms
 from careerlens.jobs.ids import new_job_id
 from careerlens.queue import JobOptions, Queue
 from careerlens.wire.calls import QueueCalls, fetch_options, finish_options
@@ -34,7 +34,7 @@ class Driver:
         """Take the next job; returns its id and the token that holds it."""
         token = f"driver:{next(_tokens)}"
         reply = await self._link.run(
-            *self._calls.take(_now_ms(), fetch_options(token, 30_000, None, None))
+            *self._calls.take(epoch_ms(), fetch_options(token, 30_000, None, None))
         )
         assert reply[0], "there was no job to take"
         return reply[1].decode(), token
@@ -56,7 +56,7 @@ class Driver:
         text = json.dumps(value) if target == "completed" else str(value)
         fields = {} if code is None else {"errorCode": code}
         call = self._calls.finish(
-            job_id, _now_ms(), target, text, options, fields, fetch_next=False
+            job_id, epoch_ms(), target, text, options, fields, fetch_next=False
         )
         assert await self._link.run(*call) == 0
         return job_id
@@ -64,7 +64,3 @@ class Driver:
     async def run_one(self, value: Any = None, **finish: Any) -> str:
         """Take the next job and complete it."""
         return await self.finish(await self.take(), "completed", value, **finish)
-
-
-def _now_ms() -> int:
-    return time.time_ns() // 1_000_000

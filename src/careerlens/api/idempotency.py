@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import hashlib
 import re
-import time
 from dataclasses import dataclass
 from typing import Any
 
@@ -20,6 +19,7 @@ import orjson
 
 from careerlens.api.bodies import JobForm
 from careerlens.api.problems import ProblemError
+from careerlens.foundation.clock import epoch_ms
 from careerlens.jobs.ids import JobId, parse_job_id
 from careerlens.jobs.keys import idempotency_key
 from careerlens.wire.link import Link
@@ -53,7 +53,7 @@ class IdempotencyRecords:
         """
         key = idempotency_key(user_id, _digest(header))
         fingerprint = _fingerprint(form)
-        now_ms = time.time_ns() // 1_000_000
+        now_ms = epoch_ms()
         record = {"fingerprint": fingerprint, "jobId": str(job_id), "at": now_ms, "done": False}
         claimed = await self._link.call("SET", key, orjson.dumps(record), "NX", "EX", KEY_SECONDS)
         if claimed is not None:

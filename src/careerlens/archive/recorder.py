@@ -31,6 +31,7 @@ from careerlens.archive.records import ArchivedJob
 from careerlens.archive.store import ArchiveStore
 from careerlens.archive.writing import RowsRefusedError, StalePositionError
 from careerlens.foundation.cancellation import heed_cancellation
+from careerlens.foundation.clock import epoch_ms
 from careerlens.foundation.errors import ServiceUnavailableError
 from careerlens.foundation.logging import get_logger
 from careerlens.foundation.settings import Settings
@@ -271,7 +272,7 @@ class Recorder:
     async def _prune_now_and_then(self) -> None:
         keep_days = self._options.keep_days
         while keep_days is not None:
-            older_than_ms = (time.time_ns() // 1_000_000) - keep_days * 86_400_000
+            older_than_ms = epoch_ms() - keep_days * 86_400_000
             try:
                 pruned = await self._store.prune(older_than_ms=older_than_ms)
                 _log.info("archive_pruned", jobs=pruned, keep_days=keep_days)

@@ -7,7 +7,6 @@ that each event counts once whatever dies in between: see `writing`.
 from __future__ import annotations
 
 import functools
-import time
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterable, Sequence
 from typing import Any, Concatenate, ParamSpec, Self, TypeVar
 
@@ -18,6 +17,7 @@ from careerlens.archive.records import ArchivedJob, HistoryCursor, HistoryPage
 from careerlens.archive.rows import owner_hash, to_job
 from careerlens.archive.tables import cursors, erased_users, jobs, late_outcomes
 from careerlens.archive.writing import write_group
+from careerlens.foundation.clock import epoch_ms
 from careerlens.foundation.settings import Settings
 
 P = ParamSpec("P")
@@ -185,7 +185,7 @@ class ArchiveStore:
         Jobs created up to now stay forgotten even if a straggling worker ends one later: a hash
         of the user's id remains to know them by.
         """
-        erased_ms = time.time_ns() // 1_000_000 if now_ms is None else now_ms
+        erased_ms = epoch_ms() if now_ms is None else now_ms
         await self._note_erased(owner, erased_ms)
         erased = await self._delete_in_steps(jobs, jobs.c.owner == owner)
         await self._delete_in_steps(late_outcomes, late_outcomes.c.owner == owner)

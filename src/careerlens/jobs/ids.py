@@ -10,10 +10,10 @@ from __future__ import annotations
 
 import re
 import secrets
-import time
 from dataclasses import dataclass
 from urllib.parse import quote, unquote
 
+from careerlens.foundation.clock import epoch_ms
 from careerlens.foundation.users import is_valid_user_id
 
 JOB_TYPE_PATTERN = re.compile(r"^[a-z][a-z0-9-]{0,63}\Z")
@@ -59,7 +59,7 @@ def new_job_id(user_id: str, job_type: str, *, now_ms: int | None = None) -> Job
     return JobId(
         user_id=user_id,
         job_type=job_type,
-        created_at_ms=now_ms if now_ms is not None else time.time_ns() // 1_000_000,
+        created_at_ms=now_ms if now_ms is not None else epoch_ms(),
         random=secrets.token_urlsafe(_RANDOM_BYTES),
     )
 

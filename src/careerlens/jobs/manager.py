@@ -10,6 +10,7 @@ from urllib.parse import quote
 
 from pydantic import BaseModel
 
+from careerlens.foundation.clock import epoch_ms
 from careerlens.foundation.errors import (
     FieldProblem,
     InvalidInputError,
@@ -272,7 +273,7 @@ class JobManager:
             found.update({(queue, id_): each for id_, each in zip(job_ids, read, strict=True)})
         statuses: list[JobStatusResponse] = []
         gone: list[str] = []
-        grace_ends = time.time_ns() // 1_000_000 - _UNSEEN_GRACE_MS
+        grace_ends = epoch_ms() - _UNSEEN_GRACE_MS
         for queue, job_id, entered_ms in page:
             record, state = found[queue, job_id]
             if record is None or record.name is None:

@@ -5,10 +5,10 @@ from __future__ import annotations
 import asyncio
 import os
 import socket
-import time
 from collections.abc import AsyncIterator, Collection, Sequence
 from contextlib import asynccontextmanager, suppress
 
+from careerlens.foundation.clock import epoch_ms
 from careerlens.foundation.errors import ConfigurationError, ServiceUnavailableError
 from careerlens.foundation.logging import get_logger
 from careerlens.foundation.settings import Settings
@@ -62,7 +62,7 @@ async def run_worker(
 
 async def live_workers(link: Link) -> int:
     """How many worker processes have been heard of lately."""
-    since_ms = time.time_ns() // 1_000_000 - int(HEARTBEAT_LIFE_S * 1000)
+    since_ms = epoch_ms() - int(HEARTBEAT_LIFE_S * 1000)
     return int(await link.call("ZCOUNT", WORKERS_KEY, since_ms, "+inf"))
 
 
@@ -133,7 +133,7 @@ async def _beat(link: Link, name: str) -> None:
     """Say again and again that this process is there. Silence while Redis is away is no harm."""
     try:
         while True:
-            now_ms = time.time_ns() // 1_000_000
+            now_ms = epoch_ms()
             try:
                 await link.call_many(
                     [

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -10,6 +9,7 @@ from importlib.metadata import version
 from typing import Any, Literal
 from uuid import uuid4
 
+from careerlens.foundation.clock import epoch_ms
 from careerlens.queue.options import MAX_DUE_MS, JobOptions
 from careerlens.queue.record import JobRecord, QueueState
 from careerlens.wire.calls import QueueCalls
@@ -93,7 +93,7 @@ class Queue:
         job_id = job.options.job_id
         if job_id is not None and not is_safe_job_id(job_id):
             raise ValueError(f"a job cannot have the id {job_id!r}: it would damage its queue")
-        now_ms = _now_ms() if job.options.timestamp_ms is None else job.options.timestamp_ms
+        now_ms = epoch_ms() if job.options.timestamp_ms is None else job.options.timestamp_ms
         if now_ms + job.options.delay_ms > MAX_DUE_MS:
             raise ValueError(f"delay_ms={job.options.delay_ms} is too far in the future")
         data = strict_json(job.data)
@@ -169,7 +169,7 @@ class Queue:
         if not can_name_a_job(job_id):
             return CancelOutcome.NOT_FOUND
         token = f"cancel:{uuid4().hex}"
-        reply = await self._link.run(*self._calls.cancel(job_id, _now_ms(), token))
+        reply = await self._link.run(*self._calls.cancel(job_id, epoch_ms(), token))
         return CancelOutcome(_text(reply))
 
     async def update_progress(self, job_id: str, value: Any) -> bool:
@@ -223,7 +223,9 @@ class Queue:
     ) -> list[str]:
         """Remove up to `limit` jobs of a state that ended (or were made) so long ago."""
         suffix = "wait" if state is QueueState.WAITING else state.value
-        removed = await self._link.run(*self._calls.clean(suffix, _now_ms() - older_than_ms, limit))
+        removed = await self._link.run(
+            *self._calls.clean(suffix, epoch_ms() - older_than_ms, limit)
+        )
         return [_text(job_id) for job_id in removed]
 
     async def drain(self, *, delayed: bool = False) -> None:
@@ -247,10 +249,6 @@ class Queue:
         if code < 0:
             raise ScriptRefusedError(call[0].name, Refusal(code), job_id)
         return code
-
-
-def _now_ms() -> int:
-    return time.time_ns() // 1_000_000
 
 
 def _text(value: Any) -> str:

@@ -24,6 +24,7 @@ from itertools import count
 from typing import Any
 from uuid import uuid4
 
+from careerlens.foundation.clock import epoch_ms
 from careerlens.foundation.errors import OutcomeUnknownError, ServiceUnavailableError
 from careerlens.foundation.logging import get_logger
 from careerlens.queue.record import JobRecord
@@ -176,7 +177,7 @@ class Fetching:
     async def _take(self) -> Taken | None:
         token = f"{self._worker_id}:{next(self._numbers)}"
         asked_at = time.monotonic()
-        call = self._calls.take(time.time_ns() // 1_000_000, self.options_for(token))
+        call = self._calls.take(epoch_ms(), self.options_for(token))
         try:
             return self.accept(await self._link.run(*call), token, asked_at)
         except OutcomeUnknownError:

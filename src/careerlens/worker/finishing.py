@@ -15,6 +15,7 @@ import time
 from collections.abc import Callable
 from typing import Literal
 
+from careerlens.foundation.clock import epoch_ms
 from careerlens.foundation.errors import ServiceUnavailableError
 from careerlens.foundation.logging import get_logger
 from careerlens.queue.record import JobRecord
@@ -107,7 +108,7 @@ class Finishing:
 
     def _call(self, job: HeldJob, outcome: Completed | Failed) -> Callable[[bool], Call]:
         """How to write the outcome down; a repeat takes no further job under the same token."""
-        now_ms = time.time_ns() // 1_000_000
+        now_ms = epoch_ms()
         record = job.record
         if isinstance(outcome, Completed):
             fields = _without_mark(record)

@@ -8,8 +8,8 @@ and its lock has run out.
 from __future__ import annotations
 
 import asyncio
-import time
 
+from careerlens.foundation.clock import epoch_ms
 from careerlens.foundation.errors import ServiceUnavailableError
 from careerlens.foundation.logging import get_logger
 from careerlens.wire.calls import QueueCalls
@@ -27,7 +27,7 @@ async def rescue_stalled_jobs(
     """Check at once and then each interval, until cancelled."""
     while True:
         call = calls.rescue_stalled(
-            time.time_ns() // 1_000_000, options.stalled_interval_ms, options.max_stalled_count
+            epoch_ms(), options.stalled_interval_ms, options.max_stalled_count
         )
         try:
             rescued = [job_id.decode() for job_id in await link.run(*call)]
