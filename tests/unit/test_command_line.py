@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -71,6 +72,19 @@ def test_every_help_page_describes_each_parameter_and_shows_an_example(
         assert f"careerlens {command}" in said.out
     for line in said.out.splitlines():
         assert not line.strip("│ ").startswith("--") or len(line.strip("│ ").split("  ", 1)) == 2
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_examples_in_the_help_can_be_copied_from_a_narrow_terminal(
+    run: Runner, monkeypatch: pytest.MonkeyPatch, command: str
+) -> None:
+    def examples(columns: int) -> str:
+        monkeypatch.setenv("COLUMNS", str(columns))
+        _before, _heading, after = run(command, "--help").out.partition("For example:")
+        return re.sub(r" +$", "", after.partition("╭")[0], flags=re.M)
+
+    monkeypatch.setattr("careerlens.cli.screen._PIPED_WIDTH", None)
+    assert examples(80) == examples(200)
 
 
 def test_the_main_help_starts_with_what_to_type(run: Runner) -> None:

@@ -22,7 +22,7 @@ def api(*, host: str | None = None, port: int | None = None) -> int:
     For example:
 
         careerlens api
-        API_PORT=8080 CAREERLENS_ENV=production JWT_SECRET=… REDIS_URL=redis://… careerlens api
+        API_PORT=8080 REDIS_URL=redis://10.0.0.3:6379 careerlens api
 
     Parameters
     ----------

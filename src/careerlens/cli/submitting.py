@@ -97,8 +97,9 @@ def submit(
 
     For example:
 
-        careerlens submit resume-optimization -f targetRole=Nurse -f resumeText=@cv.txt --wait
-        careerlens submit resume-optimization --data '{"resumeText": "…", "targetRole": "Nurse"}'
+        careerlens submit cover-letter -f company=Acme -f role=Designer --wait
+        careerlens submit resume-optimization -f targetRole=Nurse --file cv.pdf
+        careerlens submit my-type --data '{"name": "Acme", "sizes": [1, 2]}'
         careerlens submit my-type --data - < fields.json
 
     Parameters
