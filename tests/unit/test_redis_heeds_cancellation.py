@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import random
 
-from careerlens.foundation.redis import connect, connect_binary
+from careerlens.foundation.redis import connect
 
 
 async def test_cancellation_is_heard_at_every_moment_of_a_command(redis_url: str) -> None:
@@ -28,7 +28,7 @@ async def test_cancellation_is_heard_at_every_moment_of_a_command(redis_url: str
 
 
 async def test_reply_to_a_cancelled_command_reaches_nobody_else(redis_url: str) -> None:
-    client = connect_binary(redis_url)
+    client = connect(redis_url)
     chance = random.Random(2)
 
     async def talk() -> None:
@@ -41,5 +41,5 @@ async def test_reply_to_a_cancelled_command_reaches_nobody_else(redis_url: str) 
             await asyncio.sleep(0)
         theirs.cancel()
         await asyncio.wait([theirs])
-        assert await client.get("mine") == str(number).encode()
+        assert await client.get("mine") == str(number)
     await client.aclose()

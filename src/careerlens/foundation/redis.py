@@ -34,12 +34,18 @@ def connect(url: str, *, blocking: bool = False) -> Redis:
     otherwise a reply that takes over 5 s is an error. Failed commands are never repeated: only
     the caller knows whether that is safe.
     """
-    return _connect(url, blocking=blocking, decode=True)
-
-
-def connect_binary(url: str, *, blocking: bool = False) -> Redis:
-    """As `connect`, but answers with `bytes`."""
-    return _connect(url, blocking=blocking, decode=False)
+    client: Redis = Redis.from_url(
+        normalise_url(url),
+        decode_responses=True,
+        protocol=2,
+        retry=Retry(NoBackoff(), 0),
+        retry_on_error=[],
+        socket_timeout=None if blocking else COMMAND_TIMEOUT_S,
+        **_transport_options(url, connect_timeout_s=CONNECT_TIMEOUT_S),
+    )
+    pool = client.connection_pool
+    pool.connection_class = _heeding(pool.connection_class)
+    return client
 
 
 def connect_in_thread(url: str, *, timeout_s: float, name: str) -> redis.Redis:
@@ -95,21 +101,6 @@ def display_url(url: str) -> str:
     if "@" not in parts.netloc:
         return url
     return urlunsplit(parts._replace(netloc=f"***@{parts.netloc.rpartition('@')[2]}"))
-
-
-def _connect(url: str, *, blocking: bool, decode: bool) -> Redis:
-    client: Redis = Redis.from_url(
-        normalise_url(url),
-        decode_responses=decode,
-        protocol=2,
-        retry=Retry(NoBackoff(), 0),
-        retry_on_error=[],
-        socket_timeout=None if blocking else COMMAND_TIMEOUT_S,
-        **_transport_options(url, connect_timeout_s=CONNECT_TIMEOUT_S),
-    )
-    pool = client.connection_pool
-    pool.connection_class = _heeding(pool.connection_class)
-    return client
 
 
 def _transport_options(url: str, *, connect_timeout_s: float) -> dict[str, Any]:

@@ -144,11 +144,6 @@ class Settings(BaseSettings):
         """Whether the `x-user-id` header may name the caller (on loopback only)."""
         return self.environment is Environment.DEVELOPMENT
 
-    @property
-    def uses_embedded_redis(self) -> bool:
-        """Whether no Redis is configured, so that the embedded Valkey serves this folder."""
-        return self.redis_url is None and self.redis_host is None
-
     def configured_redis_url(self) -> str | None:
         """The URL of the configured Redis, or None where the embedded server is to be used."""
         if self.redis_url is not None:

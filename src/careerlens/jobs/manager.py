@@ -162,10 +162,6 @@ class JobManager:
             offset += _LIST_PAGE - len(gone)
         return active[:limit]
 
-    def snapshot(self, record: JobRecord, state: QueueState, *, queue: str) -> JobStatusResponse:
-        """What the job's owner sees; see `careerlens.jobs.snapshot`."""
-        return snapshot(record, state, queue=queue)
-
     # Ending
 
     async def cancel_job(

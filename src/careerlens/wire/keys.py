@@ -43,7 +43,7 @@ def is_safe_job_id(job_id: str) -> bool:
 
 
 class QueueKeys:
-    """Names every key of one queue.
+    """Names the keys of one queue that are asked for by themselves; `calls` names the rest.
 
     Raises `ValueError` for what cannot name a queue.
     """
@@ -63,14 +63,10 @@ class QueueKeys:
         self.failed = f"{self.base}failed"
         self.waiting_children = f"{self.base}waiting-children"
         self.stalled = f"{self.base}stalled"
-        self.stalled_check = f"{self.base}stalled-check"
         self.sequence = f"{self.base}id"
-        self.pc = f"{self.base}pc"
         self.meta = f"{self.base}meta"
         self.marker = f"{self.base}marker"
         self.events = f"{self.base}events"
-        self.limiter = f"{self.base}limiter"
-        self.repeat = f"{self.base}repeat"
 
     def job(self, job_id: str) -> str:
         """The hash of a job."""
@@ -83,10 +79,6 @@ class QueueKeys:
     def logs(self, job_id: str) -> str:
         """The list of a job's log lines."""
         return f"{self.base}{job_id}:logs"
-
-    def metrics(self, target: str) -> str:
-        """The metrics hash of `completed` or `failed`."""
-        return f"{self.base}metrics:{target}"
 
     def __repr__(self) -> str:
         return f"QueueKeys({self.queue!r}, prefix={self.prefix!r})"

@@ -10,7 +10,6 @@ from __future__ import annotations
 import asyncio
 import threading
 import time
-from collections.abc import Callable
 from typing import Any
 
 import redis
@@ -38,13 +37,11 @@ class LockKeeper:
         calls: QueueCalls,
         held: HeldJobs,
         options: WorkerOptions,
-        on_renewal: Callable[[], None] | None = None,
     ) -> None:
         self._url = url
         self._calls = calls
         self._held = held
         self._options = options
-        self._on_renewal = on_renewal
         self._loop: asyncio.AbstractEventLoop | None = None
         self._stopping = threading.Event()
         self._thread = threading.Thread(
@@ -111,8 +108,6 @@ class LockKeeper:
             held[job_id].interrupt(Interruption.LOST)
         for job_id in marked - lost:
             held[job_id].interrupt(Interruption.CANCELLED)
-        if self._on_renewal is not None:
-            self._on_renewal()
 
 
 def _run(client: redis.Redis, call: Call) -> Any:

@@ -105,11 +105,6 @@ class Worker:
         """Whether no further job will be taken."""
         return self._fetching.is_closing
 
-    @property
-    def running_job_ids(self) -> list[str]:
-        """The jobs in this worker's hands at this moment."""
-        return [job.record.id for job in self._held.all()]
-
     async def ready(self) -> None:
         """Wait until the worker hears cancellations and reaches its server."""
         await self._cancelling.channel.listening.wait()
