@@ -12,7 +12,7 @@ from uuid import uuid4
 from careerlens.foundation.clock import epoch_ms
 from careerlens.queue.options import MAX_DUE_MS, JobOptions
 from careerlens.queue.record import JobRecord, QueueState
-from careerlens.wire.calls import QueueCalls
+from careerlens.wire.calls import LOG_LINES_KEPT, QueueCalls
 from careerlens.wire.cancel import CANCEL_MARK, ERROR_CODE
 from careerlens.wire.errors import Refusal, ScriptRefusedError
 from careerlens.wire.keys import QueueKeys, can_name_a_job, is_safe_job_id
@@ -22,7 +22,6 @@ from careerlens.wire.packing import strict_json
 # Entries of a queue's event stream: ten minutes of absence at some forty jobs a second.
 EVENTS_KEPT = 100_000
 _COUNTED = ("active", "completed", "delayed", "failed", "paused", "prioritized", "wait")
-_LOG_LINES_KEPT = 1_000
 _OBLITERATED_PER_CALL = 1_000
 
 
@@ -155,7 +154,7 @@ class Queue:
         """Whether workers are told to take nothing."""
         return bool(await self._link.call("HEXISTS", self.keys.meta, "paused"))
 
-    async def logs(self, job_id: str, *, limit: int = _LOG_LINES_KEPT) -> list[str]:
+    async def logs(self, job_id: str, *, limit: int = LOG_LINES_KEPT) -> list[str]:
         """The last lines of a job's log, oldest first."""
         if not can_name_a_job(job_id):
             return []
@@ -183,8 +182,7 @@ class Queue:
         """Append a line to the job's log; False when there is no such job."""
         if not can_name_a_job(job_id):
             return False
-        call = self._calls.log(job_id, line, _LOG_LINES_KEPT)
-        return int(await self._link.run(*call)) >= 0
+        return int(await self._link.run(*self._calls.log(job_id, line))) >= 0
 
     async def retry(
         self, job_id: str, state: Literal["failed", "completed"] = "failed", *, reset: bool = True

@@ -18,6 +18,9 @@ from careerlens.wire.scripts import bullmq_script, own_script
 
 Fields = Mapping[str, str | int]
 
+LOG_LINES_KEPT = 1_000
+"""A job's log holds its last lines, however much its handler writes."""
+
 # BullMQ stores these options under short names (its `optsEncodeMap`).
 _SHORT_OPTIONS = {
     "failParentOnFailure": "fpof",
@@ -239,10 +242,10 @@ class QueueCalls:
         keys = self._named("* events meta", job_id)
         return bullmq_script("updateProgress"), keys, (job_id, value)
 
-    def log(self, job_id: str, line: str, keep: int) -> Call:
-        """Append a line to a job's log and keep the last `keep`: -1 no such job."""
+    def log(self, job_id: str, line: str) -> Call:
+        """Append a line to a job's log: -1 no such job."""
         keys = self._named("* *:logs", job_id)
-        return bullmq_script("addLog"), keys, (job_id, line, keep)
+        return bullmq_script("addLog"), keys, (job_id, line, LOG_LINES_KEPT)
 
 
 def fetch_options(

@@ -12,7 +12,6 @@ from careerlens.wire.packing import strict_json
 from careerlens.worker.held import HeldJob, Interruption
 from careerlens.worker.insisting import insist
 
-_LOG_LINES_KEPT = 1_000
 _MAX_PROGRESS_BYTES = 64 * 1024
 
 
@@ -54,7 +53,7 @@ class ActiveJob:
 
     async def log(self, line: str) -> None:
         """Append a line to the job's log. Waits while the server is away."""
-        await self._tell(self._calls.log(self.record.id, line, _LOG_LINES_KEPT))
+        await self._tell(self._calls.log(self.record.id, line))
 
     async def _tell(self, call: Call) -> None:
         if self._held.interruption is Interruption.LOST:
