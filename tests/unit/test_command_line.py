@@ -7,6 +7,7 @@ import os
 import re
 import subprocess
 import sys
+import termios
 from pathlib import Path
 
 import pytest
@@ -79,11 +80,10 @@ def test_examples_in_the_help_can_be_copied_from_a_narrow_terminal(
     run: Runner, monkeypatch: pytest.MonkeyPatch, command: str
 ) -> None:
     def examples(columns: int) -> str:
-        monkeypatch.setenv("COLUMNS", str(columns))
+        monkeypatch.setattr("careerlens.cli.screen._PIPED_WIDTH", columns)
         _before, _heading, after = run(command, "--help").out.partition("For example:")
         return re.sub(r" +$", "", after.partition("╭")[0], flags=re.M)
 
-    monkeypatch.setattr("careerlens.cli.screen._PIPED_WIDTH", None)
     assert examples(80) == examples(200)
 
 
@@ -260,6 +260,25 @@ def test_output_that_nobody_reads_any_more_is_no_error(tmp_path: Path, arguments
     )
     assert done.stderr == ""
     assert (tmp_path / "code").read_text().strip() == "0"
+
+
+def test_what_a_pager_shows_fits_the_terminal(tmp_path: Path) -> None:
+    """Results are piped, and messages go to a terminal of 60 columns."""
+    master, terminal = os.openpty()
+    try:
+        termios.tcsetwinsize(terminal, (24, 60))
+        done = subprocess.run(
+            [sys.executable, "-m", "careerlens", "run", "--help"],
+            stdout=subprocess.PIPE,
+            stderr=terminal,
+            text=True,
+            cwd=tmp_path,
+            check=True,
+        )
+    finally:
+        os.close(master)
+        os.close(terminal)
+    assert max(len(line) for line in done.stdout.splitlines()) == 60
 
 
 def test_a_message_in_a_pipe_is_one_line(capsys: pytest.CaptureFixture[str]) -> None:

@@ -44,7 +44,15 @@ class _Console(Console):
 
 def results() -> Console:
     """Where results go: stdout."""
-    return _Console(width=None if sys.stdout.isatty() else _PIPED_WIDTH, highlight=False)
+    return _Console(width=None if sys.stdout.isatty() else _piped_width(), highlight=False)
+
+
+def _piped_width() -> int:
+    """A fixed one, but no wider than the terminal that a pager, perhaps, fills in the end."""
+    try:
+        return min(_PIPED_WIDTH, os.get_terminal_size(sys.stderr.fileno()).columns or _PIPED_WIDTH)
+    except (OSError, ValueError):
+        return _PIPED_WIDTH
 
 
 def messages() -> Console:
