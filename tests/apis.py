@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import time
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -21,7 +20,7 @@ from careerlens.jobs.working import run_worker
 from careerlens.realtime.server import Server, listen
 from support import eventually
 from team_jobs import REGISTRY
-from tokens import SECRET, good_claims, hs256
+from tokens import SECRET, token
 
 
 class RunningApi:
@@ -39,8 +38,8 @@ class RunningApi:
     ) -> httpx.AsyncClient:
         """A client of `user`, by a token that lives so many seconds; of nobody when None."""
         if user is not None:
-            claims = good_claims(userId=user, exp=time.time() + lives)
-            headers = {"authorization": f"Bearer {hs256(claims)}", **(headers or {})}
+            authorization = f"Bearer {token(user, lives=lives)}"
+            headers = {"authorization": authorization, **(headers or {})}
         return httpx.AsyncClient(
             base_url=self.url, headers=headers, timeout=20, trust_env=False, verify=False
         )

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
 import redis
+from redis.asyncio import Redis
 
+from careerlens.foundation.redis import connect
+from careerlens.wire import Link
 from support import Valkey
 
 ValkeyFactory = Callable[..., Valkey]
@@ -29,6 +32,20 @@ def redis_url(valkey_server: Valkey) -> str:
     with redis.Redis(port=valkey_server.port) as client:
         client.flushall()
     return valkey_server.url
+
+
+@pytest.fixture
+async def link(redis_url: str) -> AsyncIterator[Link]:
+    """A link to the shared server."""
+    async with Link(redis_url) as link:
+        yield link
+
+
+@pytest.fixture(name="redis")
+async def redis_client(redis_url: str) -> AsyncIterator[Redis]:
+    """A client of the shared server, for what a test does behind the product's back."""
+    async with connect(redis_url) as client:
+        yield client
 
 
 @pytest.fixture

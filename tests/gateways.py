@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import time
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Any
@@ -22,14 +21,9 @@ from careerlens.realtime.server import listen, make_server, serve_until_cancelle
 from careerlens.realtime.session import Services
 from careerlens.wire.link import Link
 from support import eventually
-from tokens import SECRET, good_claims, hs256
+from tokens import SECRET, token
 
 PAGE = "https://app.example.com"
-
-
-def token(user: str, *, lives: float = 3600) -> str:
-    """A good token of `user` that lives so many seconds."""
-    return hs256(good_claims(userId=user, exp=time.time() + lives))
 
 
 def gateway_settings(**changes: Any) -> Settings:

@@ -17,10 +17,10 @@ import socketio
 from careerlens.foundation.errors import CareerLensError
 from careerlens.jobs.keys import QUEUES_KEY
 from careerlens.wire.link import Link
-from gateways import Client, token
+from gateways import Client
 from queue_driving import Driver
 from support import Valkey, eventually, free_port
-from tokens import SECRET
+from tokens import SECRET, token
 
 
 class GatewayProcess:

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import Callable
 
-import pytest
 import redis.asyncio
 
 from careerlens.queue import JobOptions, Queue
@@ -13,12 +12,6 @@ from careerlens.wire import EventReader, Gap, GapKind, Link, QueueEvent, QueueKe
 from support import Valkey, insist
 
 KEYS = QueueKeys("reading")
-
-
-@pytest.fixture
-async def link(redis_url: str) -> AsyncIterator[Link]:
-    async with Link(redis_url) as link:
-        yield link
 
 
 async def next_item(reader: EventReader) -> list[QueueEvent] | Gap:

@@ -49,13 +49,6 @@ async def take(entries: AsyncIterator[object], count: int, within: float = 10) -
     return numbers
 
 
-@pytest.fixture
-async def redis(redis_url: str) -> AsyncIterator[Redis]:
-    client = connect(redis_url)
-    yield client
-    await client.aclose()
-
-
 async def test_history_comes_first_and_then_what_happens_live(redis: Redis, redis_url: str) -> None:
     first = await append(redis, "ada", 1)
     await append(redis, "ada", 2)

@@ -9,24 +9,17 @@ import httpx
 import pytest
 from redis.asyncio import Redis
 
-from careerlens.foundation.redis import connect
 from careerlens.jobs.keys import feed_key, wake_channel
 from careerlens.jobs.model import JobEventKind, JobProgress, JobStatus, JobUpdate
 from careerlens.realtime.entries import RESYNC_FIELD, UPDATE_FIELD, encode_update
 from careerlens.wire.link import Link
-from gateways import Client, RunningGateway, connected, running_gateway, token
+from gateways import Client, RunningGateway, connected, running_gateway
 from queue_driving import Driver
 from relaying import running_relay
 from support import eventually, free_port
+from tokens import token
 
 TRANSPORTS = [("websocket",), ("polling",), ("polling", "websocket")]
-
-
-@pytest.fixture
-async def redis(redis_url: str) -> AsyncIterator[Redis]:
-    client = connect(redis_url)
-    yield client
-    await client.aclose()
 
 
 @pytest.fixture

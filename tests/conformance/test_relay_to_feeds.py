@@ -22,12 +22,6 @@ WHOLE_LIFE = ["queued", "processing", "progress 30", "progress 60", "completed"]
 
 
 @pytest.fixture
-async def link(redis_url: str) -> AsyncIterator[Link]:
-    async with Link(redis_url) as link:
-        yield link
-
-
-@pytest.fixture
 async def feed(redis_url: str) -> AsyncIterator[Feed]:
     async with Feed(redis_url) as feed:
         yield feed

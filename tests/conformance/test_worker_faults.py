@@ -27,12 +27,6 @@ QUICK = WorkerOptions(
 
 
 @pytest.fixture
-async def link(redis_url: str) -> AsyncIterator[Link]:
-    async with Link(redis_url) as link:
-        yield link
-
-
-@pytest.fixture
 async def queue(link: Link) -> Queue:
     queue = Queue(QUEUE, link)
     await queue.open()

@@ -7,7 +7,6 @@ import contextvars
 import math
 import sys
 import time
-from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
@@ -23,12 +22,6 @@ KEYS = QueueKeys(QUEUE)
 QUICK = WorkerOptions(
     concurrency=2, lock_duration_ms=1_200, lock_renew_ms=300, stalled_interval_ms=300
 )
-
-
-@pytest.fixture
-async def link(redis_url: str) -> AsyncIterator[Link]:
-    async with Link(redis_url) as link:
-        yield link
 
 
 @pytest.fixture

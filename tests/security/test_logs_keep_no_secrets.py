@@ -13,10 +13,9 @@ import httpx
 import pytest
 import redis
 
-from gateways import token
 from stack import Product, job_reaches
 from support import Valkey, eventually
-from tokens import SECRET
+from tokens import SECRET, token
 
 PARTS = ["api", "socket", "worker"]
 CANARIES = {

@@ -15,17 +15,16 @@ import pytest
 import socketio
 from redis.asyncio import Redis
 
-from careerlens.foundation.redis import connect
 from careerlens.jobs.keys import QUEUES_KEY, feed_key, wake_channel
 from careerlens.jobs.model import JobEventKind, JobStatus, JobUpdate
 from careerlens.realtime.connection import Limits
 from careerlens.realtime.entries import UPDATE_FIELD, encode_update
 from careerlens.wire.link import Link
-from gateways import PAGE, Client, RunningGateway, connected, running_gateway, token
+from gateways import PAGE, Client, RunningGateway, connected, running_gateway
 from queue_driving import Driver
 from relaying import running_relay, told
 from support import eventually
-from tokens import good_claims, hs256
+from tokens import good_claims, hs256, token
 
 EVIL_ORIGINS = [
     "https://evil.example",
@@ -55,13 +54,6 @@ async def gateway(redis_url: str) -> AsyncIterator[RunningGateway]:
 async def http(gateway: RunningGateway) -> AsyncIterator[httpx.AsyncClient]:
     async with httpx.AsyncClient(base_url=gateway.url) as client:
         yield client
-
-
-@pytest.fixture
-async def redis(redis_url: str) -> AsyncIterator[Redis]:
-    client = connect(redis_url)
-    yield client
-    await client.aclose()
 
 
 class Raw:

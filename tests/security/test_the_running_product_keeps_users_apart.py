@@ -18,10 +18,9 @@ from redis.asyncio import Redis
 from careerlens.foundation.redis import connect
 from careerlens.jobs.ids import new_job_id
 from careerlens.jobs.keys import QUEUES_KEY, feed_key
-from gateways import token
 from stack import Product
 from support import Valkey, eventually
-from tokens import SECRET
+from tokens import SECRET, token
 
 OWNER = "user-1"
 INTRUDERS = ["user-12", "user", "USER-1", "user-1:x", "user%2D1", "user-*", "..", "{user-1}"]

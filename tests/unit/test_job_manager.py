@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator
 
 import pytest
 import redis
@@ -23,12 +22,6 @@ from careerlens.wire.link import Link
 from team_jobs import REGISTRY
 
 DATA = {"targetRole": "Developer", "resumeText": "test"}
-
-
-@pytest.fixture
-async def link(redis_url: str) -> AsyncIterator[Link]:
-    async with Link(redis_url) as made:
-        yield made
 
 
 @pytest.fixture
