@@ -7,12 +7,12 @@ hash is gone already (its producer asked for that, or somebody removed it) does 
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
 from careerlens.archive.records import ArchivedJob
+from careerlens.foundation.foreignjson import parse_foreign
 from careerlens.jobs.ids import parse_job_id
 from careerlens.jobs.model import JobStatus
 from careerlens.jobs.owner import owner_of
@@ -138,6 +138,6 @@ def _from_id(queue: str, job_id: str) -> ArchivedJob | None:
 
 def _parse(text: str | None) -> Any:
     try:
-        return None if text is None else json.loads(text)
+        return None if text is None else parse_foreign(text)
     except (ValueError, RecursionError):
         return text

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
+from careerlens.foundation.foreignjson import parse_foreign
 from careerlens.wire.cancel import CANCEL_MARK, ERROR_CODE
 
 
@@ -108,7 +108,7 @@ def _json(text: str | None, *, otherwise: Any = None) -> Any:
     if text is None:
         return None
     try:
-        return json.loads(text)
+        return parse_foreign(text)
     except (ValueError, RecursionError):
         return otherwise
 

@@ -18,11 +18,11 @@ the same; `duplicated`, `deduplicated`, `retries-exhausted`, `drained`, `paused`
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from careerlens.foundation.foreignjson import parse_foreign
 from careerlens.jobs.model import JobEventKind, JobProgress, JobStatus, JobUpdate
 from careerlens.jobs.progress import read_progress
 from careerlens.wire.cancel import CANCELLED_REASON
@@ -153,7 +153,7 @@ def _read_progress_text(text: str) -> JobProgress | None:
     if len(text) > MAX_PROGRESS_LENGTH:
         return None
     try:
-        raw = json.loads(text, parse_constant=_refuse_constant)
+        raw = parse_foreign(text, parse_constant=_refuse_constant)
     except (ValueError, RecursionError):
         return None
     progress = read_progress(raw)
