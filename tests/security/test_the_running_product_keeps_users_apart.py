@@ -151,7 +151,8 @@ async def test_another_users_place_in_a_feed_leads_nowhere(product: Product, ser
             return all(lengths)
 
         await eventually(both_are_told)
-        place = (await server.xrange(feed_key("feed-a"), count=1))[0][0]
+        entries: Any = await server.xrange(feed_key("feed-a"), count=1)
+        place = str(entries[0][0])
         for last in (place, "0-0", "0", "-", "+", "$", "9999999999999-0", "*", f"feed-a:{place}"):
             async with listening(product, "feed-b", lastEventId=last) as (socket, heard):
                 await socket.call("unsubscribe:job", "x", timeout=10)
