@@ -17,9 +17,9 @@ from careerlens.foundation.embedded import RedisEndpoint, redis_for
 from careerlens.foundation.errors import ConfigurationError, ServiceUnavailableError
 from careerlens.foundation.home import prepare_home
 from careerlens.foundation.ports import is_free
+from careerlens.foundation.probing import answers_ok
 from careerlens.foundation.redis import connect, display_url, ping
 from careerlens.foundation.secrets import jwt_secret
-from careerlens.foundation.supervision import answers_ok
 
 if TYPE_CHECKING:
     from redis.asyncio import Redis

@@ -29,8 +29,8 @@ def health(*, port: Annotated[int | None, _PORT] = None) -> int:
         The port to ask. [API_PORT, SOCKET_PORT and WORKER_HEALTH_PORT: any of them will do]
     """
     from careerlens.cli.looping import run_async
+    from careerlens.foundation.probing import answers_ok
     from careerlens.foundation.settings import load_settings
-    from careerlens.foundation.supervision import answers_ok
 
     settings = load_settings()
     addresses = [

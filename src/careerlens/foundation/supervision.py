@@ -19,12 +19,12 @@ from typing import IO, Final
 
 from careerlens.foundation.errors import CareerLensError
 from careerlens.foundation.logging import get_logger
+from careerlens.foundation.probing import answers_ok
 
 SUPERVISED: Final = "CAREERLENS_SUPERVISED"
 _RESTART_PAUSES_S = (0.2, 0.5, 1.0, 2.0, 5.0, 10.0)
 _STEADY_AFTER_S = 30.0
 _POLL_S = 0.05
-_PROBE_TIMEOUT_S = 2.0
 _log = get_logger("careerlens.supervisor")
 
 
@@ -201,19 +201,3 @@ def stop_with_supervisor() -> None:
         os.kill(os.getpid(), signal.SIGTERM)
 
     threading.Thread(target=wait_for_its_end, name="supervisor-lifeline", daemon=True).start()
-
-
-async def answers_ok(host: str, port: int, path: str) -> bool:
-    """Whether an HTTP server there answers `path` with 200."""
-    address = "127.0.0.1" if host in {"0.0.0.0", ""} else "::1" if host == "::" else host  # noqa: S104
-    try:
-        async with asyncio.timeout(_PROBE_TIMEOUT_S):
-            reader, writer = await asyncio.open_connection(address, port)
-            try:
-                writer.write(f"GET {path} HTTP/1.0\r\nHost: localhost:{port}\r\n\r\n".encode())
-                status_line = await reader.readline()
-            finally:
-                writer.close()
-    except (OSError, TimeoutError):
-        return False
-    return status_line.split()[1:2] == [b"200"]
