@@ -17,6 +17,7 @@ from careerlens.api.app import create_app
 from careerlens.foundation.settings import Settings, load_settings
 from careerlens.jobs.definitions import Registry
 from careerlens.jobs.working import run_worker
+from careerlens.realtime.heads import BoundedHttp
 from careerlens.realtime.server import Server, listen
 from support import eventually
 from team_jobs import REGISTRY
@@ -60,8 +61,8 @@ async def running_api(
     listener = listen("127.0.0.1", 0)
     server = Server(
         uvicorn.Config(
-            app, interface="asgi3", lifespan="on", access_log=False, log_config=None,
-            server_header=False, proxy_headers=False,
+            app, interface="asgi3", http=BoundedHttp, lifespan="on", access_log=False,
+            log_config=None, server_header=False, proxy_headers=False,
         )
     )  # fmt: skip
     serving = asyncio.create_task(server.serve(sockets=[listener]))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -82,6 +83,19 @@ async def test_a_host_that_is_not_plainly_this_machine_is_not(
     async with claiming(api, host=host) as client:
         assert (await client.get("/api/jobs")).status_code == 401
     assert '"unauthorized"' in await introduced(gateway, {"host": host})
+
+
+@pytest.mark.parametrize("hosts", [("localhost", "evil.example"), ("evil.example", "localhost")])
+async def test_a_request_with_two_hosts_is_no_request(
+    api: RunningApi, gateway: RunningGateway, hosts: tuple[str, str]
+) -> None:
+    """What stands before us may have gone by the other one."""
+    for port, path in ((api.port, "/api/config"), (gateway.port, "/health/live")):
+        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        both = "".join(f"Host: {host}\r\n" for host in hosts)
+        writer.write(f"GET {path} HTTP/1.1\r\n{both}\r\n".encode())
+        assert b" 400 " in await asyncio.wait_for(reader.readline(), 5)
+        writer.close()
 
 
 async def test_a_wildcard_lets_no_page_of_a_stranger_in(redis_url: str, tmp_path: Path) -> None:

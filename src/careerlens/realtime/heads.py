@@ -64,6 +64,8 @@ class BoundedHttp(HttpToolsProtocol):
         if size > MAX_HEAD_BYTES:
             self._head_bytes = size
             raise ValueError("the head is too large")
+        if sum(name == b"host" for name, _ in self.headers) > 1:
+            raise ValueError("whoever stands before us may have read the other Host")
         self._in_head = False
         self._stop_waiting()
         super().on_headers_complete()
