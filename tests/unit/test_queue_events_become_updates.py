@@ -7,8 +7,9 @@ from typing import Any
 
 import pytest
 
+from careerlens.jobs.endings import ends_job
 from careerlens.jobs.model import JobEventKind, JobStatus, JobUpdate
-from careerlens.realtime.translate import JobFacts, describe, ends_job, needs_facts, starts_job
+from careerlens.realtime.translate import JobFacts, describe, needs_facts, starts_job
 from careerlens.wire.cancel import CANCELLED_REASON
 from careerlens.wire.events import QueueEvent
 

@@ -13,12 +13,12 @@ from typing import Any
 
 from careerlens.archive.records import ArchivedJob
 from careerlens.foundation.foreignjson import parse_foreign
+from careerlens.jobs.endings import ends_job, follows_end, status_of_failure
 from careerlens.jobs.ids import parse_job_id
 from careerlens.jobs.model import JobStatus
 from careerlens.jobs.owner import owner_of
 from careerlens.jobs.snapshot import snapshot
 from careerlens.queue import JobRecord, QueueState
-from careerlens.wire.cancel import CANCELLED_REASON
 from careerlens.wire.events import QueueEvent
 
 REMOVED_CODE = "removed"
@@ -27,8 +27,6 @@ REMOVED_REASON = "The job was removed from its queue before it ended."
 _TELLING = frozenset(
     {"added", "waiting", "delayed", "active", "waiting-children", "completed", "failed", "removed"}
 )
-_ENDINGS = frozenset({"completed", "failed", "removed"})
-_FINAL_STATES = frozenset({"completed", "failed"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,12 +45,11 @@ def gather_news(events: Iterable[QueueEvent]) -> dict[str, JobNews]:
         if event.job_id is None or event.name not in _TELLING:
             continue
         known = news.get(event.job_id, JobNews(event.job_id))
-        after_the_end = event.fields.get("prev") in _FINAL_STATES
-        if event.name == "removed" and after_the_end:
+        if event.name == "removed" and follows_end(event):
             continue  # its outcome stands
-        if event.name in _ENDINGS:
+        if ends_job(event):
             known = replace(known, ending=event)
-        elif after_the_end:
+        elif follows_end(event):
             known = replace(known, ending=None, reopened=True)
         news[event.job_id] = known
     return news
@@ -117,9 +114,8 @@ def _outcome(ending: QueueEvent) -> tuple[JobStatus, str | None, str | None, Any
     if ending.name == "removed":
         return JobStatus.CANCELLED, REMOVED_REASON, REMOVED_CODE, None
     reason = ending.fields.get("failedReason") or "The job failed."
-    if reason == CANCELLED_REASON:
-        return JobStatus.CANCELLED, None, None, None
-    return JobStatus.FAILED, reason, None, None
+    status = status_of_failure(reason)
+    return status, reason if status is JobStatus.FAILED else None, None, None
 
 
 def _from_id(queue: str, job_id: str) -> ArchivedJob | None:

@@ -2,21 +2,19 @@
 
 from __future__ import annotations
 
+from careerlens.jobs.endings import status_of_failure
 from careerlens.jobs.model import JobStatus, JobStatusResponse
 from careerlens.jobs.progress import read_progress
 from careerlens.queue import JobRecord, QueueState
-from careerlens.wire.cancel import CANCELLED_REASON
 
-_FINAL = {QueueState.COMPLETED: JobStatus.COMPLETED, QueueState.FAILED: JobStatus.FAILED}
+_REACHED = {QueueState.ACTIVE: JobStatus.PROCESSING, QueueState.COMPLETED: JobStatus.COMPLETED}
 
 
 def status_of(record: JobRecord, state: QueueState) -> JobStatus:
-    """Where the job stands. BullMQ has no word for cancelled: it is a failure with our reason."""
-    if state is QueueState.FAILED and record.failed_reason == CANCELLED_REASON:
-        return JobStatus.CANCELLED
-    if state is QueueState.ACTIVE:
-        return JobStatus.PROCESSING
-    return _FINAL.get(state, JobStatus.QUEUED)
+    """Where the job stands. Whatever it waits for, it is queued."""
+    if state is QueueState.FAILED:
+        return status_of_failure(record.failed_reason)
+    return _REACHED.get(state, JobStatus.QUEUED)
 
 
 def snapshot(

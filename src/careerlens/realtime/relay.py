@@ -18,6 +18,7 @@ from collections.abc import Iterable, Iterator
 from careerlens.foundation.cancellation import heed_cancellation
 from careerlens.foundation.errors import ServiceUnavailableError
 from careerlens.foundation.logging import get_logger
+from careerlens.jobs.endings import ends_job
 from careerlens.jobs.keys import live_member
 from careerlens.jobs.queues import used_queues
 from careerlens.realtime.appending import PositionMovedError, Steps, apply
@@ -27,7 +28,6 @@ from careerlens.realtime.translate import (
     NOTHING_KNOWN,
     JobFacts,
     describe,
-    ends_job,
     needs_facts,
     starts_job,
 )

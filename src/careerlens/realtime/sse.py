@@ -15,8 +15,9 @@ import time
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
 
+from careerlens.jobs.endings import is_last
 from careerlens.jobs.manager import JobManager
-from careerlens.jobs.model import JobEventKind, JobStatusResponse, JobUpdate
+from careerlens.jobs.model import JobStatusResponse, JobUpdate
 from careerlens.realtime.entries import Resync, is_position
 from careerlens.realtime.feed import Feed, Page
 
@@ -27,14 +28,6 @@ HEADERS = {
     "X-Accel-Buffering": "no",
 }
 _PING = b": ping\n\n"
-_LAST = frozenset(
-    {
-        JobEventKind.COMPLETED,
-        JobEventKind.FAILED,
-        JobEventKind.CANCELLED,
-        JobEventKind.REMOVED,
-    }
-)
 
 
 async def event_stream(
@@ -117,7 +110,7 @@ class _JobStream:
                         return
                 elif self._is_ours(entry):
                     yield _update(entry)
-                    if entry.event in _LAST:
+                    if is_last(entry.event):
                         return
         finally:
             upcoming.cancel()

@@ -23,9 +23,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from careerlens.foundation.foreignjson import parse_foreign
+from careerlens.jobs.endings import follows_end, status_of_failure
 from careerlens.jobs.model import JobEventKind, JobProgress, JobStatus, JobUpdate
 from careerlens.jobs.progress import read_progress
-from careerlens.wire.cancel import CANCELLED_REASON
 from careerlens.wire.events import QueueEvent
 
 MAX_ERROR_LENGTH = 2_000
@@ -52,16 +52,9 @@ def needs_facts(event: QueueEvent) -> bool:
     )
 
 
-def ends_job(event: QueueEvent) -> bool:
-    """Whether the job leaves the owner's live jobs."""
-    return event.name in {"completed", "failed", "removed"}
-
-
 def starts_job(event: QueueEvent) -> bool:
     """Whether the job joins the owner's live jobs: new, or taken up again after its end."""
-    return event.name == "added" or (
-        event.name == "waiting" and event.fields.get("prev") in {"completed", "failed"}
-    )
+    return event.name == "added" or (event.name == "waiting" and follows_end(event))
 
 
 def describe(event: QueueEvent, queue: str, facts: JobFacts = NOTHING_KNOWN) -> JobUpdate | None:
@@ -120,7 +113,7 @@ def _completed(_fields: Mapping[str, str], _facts: JobFacts) -> dict[str, Any]:
 
 def _failed(fields: Mapping[str, str], facts: JobFacts) -> dict[str, Any]:
     reason = fields.get("failedReason", "")
-    if reason == CANCELLED_REASON:
+    if status_of_failure(reason) is JobStatus.CANCELLED:
         return {"event": JobEventKind.CANCELLED, "status": JobStatus.CANCELLED}
     return {
         "event": JobEventKind.FAILED,
