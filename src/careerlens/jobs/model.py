@@ -103,7 +103,6 @@ class JobEventKind(StrEnum):
     PROCESSING = "processing"
     PROGRESS = "progress"
     RETRYING = "retrying"
-    CANCELLING = "cancelling"
     COMPLETED = "completed"
     FAILED = "failed"
     CANCELLED = "cancelled"

@@ -330,7 +330,7 @@ function changed(entry: Entry, update: JobUpdate): Consequence[] {
 
 /** Whether an answer has already shown the job beyond this change. */
 function isOvertaken(shown: Mark | null, update: JobUpdate): boolean {
-  if (shown === null || update.event === 'cancelling') return false;
+  if (shown === null) return false;
   if ((update.attemptsMade ?? 0) > shown.attempt) return false;
   return shown.progress !== null || (shown.status === 'processing' && update.status === 'queued');
 }

@@ -68,7 +68,6 @@ export function moveOn(job: Job, update: JobUpdate): Job {
     errorCode: update.errorCode ?? null,
     startedAt: update.event === 'processing' ? new Date(update.timestamp) : job.startedAt,
     attemptsMade: update.attemptsMade ?? job.attemptsMade,
-    cancelRequested: job.cancelRequested || update.event === 'cancelling',
     delayedUntil: date(update.delayedUntil),
     retrying: update.event === 'retrying' || (job.retrying && update.status === 'queued'),
   };

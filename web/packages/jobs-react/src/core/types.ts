@@ -61,7 +61,6 @@ export type JobEventKind =
   | 'processing'
   | 'progress'
   | 'retrying'
-  | 'cancelling'
   | 'completed'
   | 'failed'
   | 'cancelled'

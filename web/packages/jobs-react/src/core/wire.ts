@@ -24,7 +24,6 @@ const EVENTS: ReadonlySet<string> = new Set<JobEventKind>([
   'processing',
   'progress',
   'retrying',
-  'cancelling',
   'completed',
   'failed',
   'cancelled',
