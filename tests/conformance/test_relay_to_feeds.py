@@ -183,12 +183,12 @@ async def test_failing_cancelling_and_removing_are_told_apart(
     assert (failed.error, failed.error_code) == ("The file is locked", "pdf_locked")
 
 
-async def test_progress_that_no_json_can_carry_asks_for_a_resync_and_stops_nothing(
+async def test_progress_too_deep_to_be_told_asks_for_a_resync_and_stops_nothing(
     redis_url: str, driver: Driver, link: Link, feed: Feed
 ) -> None:
     async with running_relay(redis_url, "echo"):
         job_id = await driver.add("ada")
-        poison = '{"percent": 1, "message": "\\ud800"}'
+        poison = '{"percent": 1, "data": ' + '{"in":' * 600 + "1" + "}" * 601
         await link.run(*QueueCalls(driver.queue.keys).progress(job_id, poison))
         await driver.run_one()
 
