@@ -65,7 +65,7 @@ async def running_gateway(
             fanout=Fanout(feed),
         )
         origins = configured.allowed_origins()
-        gateway = Gateway(services, origins=origins, redis_url=redis_url, limits=limits)
+        gateway = Gateway(services, origins=origins, link=link, limits=limits)
         listener = listen("127.0.0.1", port)
         closing.callback(listener.close)
         server = make_server(gateway, max_frame_bytes=limits.max_payload_bytes)

@@ -90,6 +90,8 @@ async def test_the_health_page_follows_the_worker(redis_url: str, tmp_path: Path
 
         await eventually(is_ready)
         assert (await client.get("/health/live")).json() == {"status": "live"}
+        ready = (await client.get("/health/ready")).json()
+        assert ready == {"status": "ready", "checks": {"redis": "ok", "running": 0}}
         assert (await client.get("/elsewhere")).status_code == 404
         working.cancel()
         await asyncio.gather(working, return_exceptions=True)

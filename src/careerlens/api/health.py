@@ -3,25 +3,22 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
 
 from fastapi import APIRouter
 from starlette.responses import JSONResponse, Response
 
 from careerlens.api.services import Services, ServicesDep
-from careerlens.foundation.errors import ServiceUnavailableError
+from careerlens.foundation.errors import CareerLensError
+from careerlens.foundation.health import LIVE, Condition, Health, word, works
 from careerlens.jobs.working import live_workers
-from careerlens.wire.errors import WireError
-
-CHECK_TIMEOUT_S = 1.8
 
 router = APIRouter(prefix="/health", tags=["health"])
 
 
 @router.get("/live", operation_id="isLive")
-async def is_live() -> dict[str, str]:
+async def is_live() -> Response:
     """Whether the process answers at all."""
-    return {"status": "live"}
+    return _answer(LIVE)
 
 
 @router.get("/ready", operation_id="isReady", responses={503: {"description": "Not ready"}})
@@ -31,31 +28,28 @@ async def is_ready(services: ServicesDep) -> Response:
     `degraded` still serves: without the archive there is no history, without workers jobs wait.
     """
     redis, archive, workers = await asyncio.gather(
-        _works(lambda: services.link.call("PING")),
-        _works(services.archive.check),
+        works(lambda: services.link.call("PING")),
+        works(services.archive.check),
         _count_workers(services),
     )
-    is_whole = archive and workers > 0
-    status = ("ready" if is_whole else "degraded") if redis else "not ready"
-    checks = {
-        "redis": "ok" if redis else "unavailable",
-        "archive": "ok" if archive else "unavailable",
+    if not redis:
+        condition = Condition.NOT_READY
+    else:
+        condition = Condition.READY if archive and workers > 0 else Condition.DEGRADED
+    checks: dict[str, str | int] = {
+        "redis": word(redis),
+        "archive": word(archive),
         "workers": workers,
     }
-    return JSONResponse({"status": status, "checks": checks}, status_code=200 if redis else 503)
-
-
-async def _works(check: Callable[[], Awaitable[object]]) -> bool:
-    try:
-        async with asyncio.timeout(CHECK_TIMEOUT_S):
-            await check()
-    except (ServiceUnavailableError, WireError, TimeoutError):
-        return False
-    return True
+    return _answer(Health(condition=condition, checks=checks))
 
 
 async def _count_workers(services: Services) -> int:
     try:
         return await live_workers(services.link)
-    except (ServiceUnavailableError, WireError):
+    except CareerLensError:
         return 0
+
+
+def _answer(health: Health) -> Response:
+    return JSONResponse(health.as_wire(), status_code=health.http_status)

@@ -15,6 +15,7 @@ from redis.exceptions import RedisError
 
 from careerlens.foundation.embedded import RedisEndpoint, redis_for
 from careerlens.foundation.errors import ConfigurationError, ServiceUnavailableError
+from careerlens.foundation.health import LIVE_PATH
 from careerlens.foundation.home import prepare_home
 from careerlens.foundation.ports import is_free
 from careerlens.foundation.probing import answers_ok
@@ -232,7 +233,7 @@ async def _port(variable: str, host: str, port: int) -> Finding:
     check = variable.lower().replace("_", " ")
     if port == 0 or is_free(port, host):
         return _fine(check, f"{port or 'any free port'} is free")
-    if await answers_ok(host, port, "/health/live"):
+    if await answers_ok(host, port, LIVE_PATH):
         return _fine(check, f"{port} is served by a running CareerLens")
     return _problem(
         check,

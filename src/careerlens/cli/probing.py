@@ -29,6 +29,7 @@ def health(*, port: Annotated[int | None, _PORT] = None) -> int:
         The port to ask. [API_PORT, SOCKET_PORT and WORKER_HEALTH_PORT: any of them will do]
     """
     from careerlens.cli.looping import run_async
+    from careerlens.foundation.health import LIVE_PATH
     from careerlens.foundation.probing import answers_ok
     from careerlens.foundation.settings import load_settings
 
@@ -43,7 +44,7 @@ def health(*, port: Annotated[int | None, _PORT] = None) -> int:
 
     async def anyone_answers() -> bool:
         for host, number in addresses:
-            if number and await answers_ok(host, number, "/health/live"):
+            if number and await answers_ok(host, number, LIVE_PATH):
                 return True
         return False
 

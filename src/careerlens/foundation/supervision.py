@@ -18,6 +18,7 @@ from time import monotonic
 from typing import IO, Final
 
 from careerlens.foundation.errors import CareerLensError
+from careerlens.foundation.health import READY_PATH
 from careerlens.foundation.logging import get_logger
 from careerlens.foundation.probing import answers_ok
 
@@ -137,7 +138,7 @@ class _Child:
             await asyncio.sleep(pause)
 
     async def is_ready(self) -> bool:
-        return self.pid is not None and await answers_ok(*self.spec.ready_at, "/health/ready")
+        return self.pid is not None and await answers_ok(*self.spec.ready_at, READY_PATH)
 
     def kill(self) -> None:
         """End it at once."""

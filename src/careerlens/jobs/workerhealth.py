@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 
 from careerlens.foundation.errors import ConfigurationError
+from careerlens.foundation.health import LIVE, LIVE_PATH, READY_PATH, Condition, Health, word
 from careerlens.foundation.settings import Settings
 from careerlens.worker import Worker
 
@@ -58,14 +59,21 @@ async def _answer(
 
 def _response(request: bytes, workers: Sequence[Worker]) -> bytes:
     path = request.split(b" ")[1:2]
-    if path == [b"/health/live"]:
-        return _http(200, {"status": "live"})
-    if path == [b"/health/ready"]:
-        ready = all(worker.is_healthy and not worker.is_stopping for worker in workers)
-        types = {worker.queue_name: worker.stats.running for worker in workers}
-        status = "ready" if ready else "not ready"
-        return _http(200 if ready else 503, {"status": status, "running": types})
-    return _http(404, {"status": "there is only /health/live and /health/ready"})
+    if path == [LIVE_PATH.encode()]:
+        return _http(LIVE.http_status, LIVE.as_wire())
+    if path == [READY_PATH.encode()]:
+        health = _health_of(workers)
+        return _http(health.http_status, health.as_wire())
+    return _http(404, {"detail": f"There is only {LIVE_PATH} and {READY_PATH}."})
+
+
+def _health_of(workers: Sequence[Worker]) -> Health:
+    is_whole = all(worker.is_healthy for worker in workers)
+    condition = Condition.READY if is_whole else Condition.NOT_READY
+    if any(worker.is_stopping for worker in workers):
+        condition = Condition.DRAINING
+    running = sum(worker.stats.running for worker in workers)
+    return Health(condition=condition, checks={"redis": word(is_whole), "running": running})
 
 
 def _http(status: int, body: dict[str, object]) -> bytes:

@@ -27,9 +27,16 @@ from typing import TYPE_CHECKING, Any
 import orjson
 
 from careerlens.auth.authenticator import Authenticator
-from careerlens.foundation.errors import ServiceUnavailableError
+from careerlens.foundation.health import (
+    LIVE,
+    LIVE_PATH,
+    READY_PATH,
+    Condition,
+    Health,
+    word,
+    works,
+)
 from careerlens.foundation.logging import get_logger
-from careerlens.foundation.redis import connect, ping
 from careerlens.jobs.definitions import load_registry
 from careerlens.jobs.manager import JobManager
 from careerlens.realtime.connection import Connection, Limits
@@ -46,7 +53,6 @@ if TYPE_CHECKING:
     from careerlens.foundation.settings import Settings
 
 DRAIN_S = 1.0
-_READY_WITHIN_S = 2.0
 _log = get_logger("careerlens.realtime.gateway")
 
 
@@ -58,11 +64,11 @@ class Gateway:
         services: Services,
         *,
         origins: tuple[str, ...],
-        redis_url: str,
+        link: Link,
         limits: Limits | None = None,
     ) -> None:
         self._services = services
-        self._redis_url = redis_url
+        self._link = link
         self._sessions: set[Session] = set()
         self._endpoint = Endpoint(origins=origins, on_connection=self._start, limits=limits)
 
@@ -101,10 +107,9 @@ class Gateway:
         session.on_ended(self._sessions.discard)
 
     async def _health(self, path: str, method: str) -> tuple[int, dict[str, Any]]:
-        if path == "/health/live" and method in {"GET", "HEAD"}:
-            return 200, {"status": "ok"}
-        if path == "/health/ready" and method in {"GET", "HEAD"}:
-            return await self._readiness()
+        if path in {LIVE_PATH, READY_PATH} and method in {"GET", "HEAD"}:
+            health = LIVE if path == LIVE_PATH else await self._readiness()
+            return health.http_status, health.as_wire()
         return 404, {
             "type": "about:blank",
             "title": "Not Found",
@@ -112,18 +117,12 @@ class Gateway:
             "detail": "This server speaks Socket.IO below /socket.io/.",
         }
 
-    async def _readiness(self) -> tuple[int, dict[str, Any]]:
+    async def _readiness(self) -> Health:
         if self._endpoint.is_draining:
-            return 503, {"status": "draining"}
-        client = connect(self._redis_url)
-        try:
-            await ping(client, timeout=_READY_WITHIN_S)
-        except ServiceUnavailableError as error:
-            _log.warning("not_ready", reason=error.problem)
-            return 503, {"status": "unavailable", "checks": {"redis": "unavailable"}}
-        finally:
-            await client.aclose()
-        return 200, {"status": "ok", "checks": {"redis": "ok"}}
+            return Health(condition=Condition.DRAINING)
+        redis = await works(lambda: self._link.call("PING"))
+        condition = Condition.READY if redis else Condition.NOT_READY
+        return Health(condition=condition, checks={"redis": word(redis)})
 
 
 async def serve(settings: Settings, endpoint: RedisEndpoint) -> None:
@@ -148,7 +147,7 @@ async def serve(settings: Settings, endpoint: RedisEndpoint) -> None:
             gateway = Gateway(
                 services,
                 origins=settings.allowed_origins(),
-                redis_url=endpoint.url,
+                link=link,
                 limits=limits,
             )
             server = make_server(gateway, max_frame_bytes=limits.max_payload_bytes)
