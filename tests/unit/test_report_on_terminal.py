@@ -73,10 +73,10 @@ def shown(result: Any, job_type: str = "resume-optimization") -> str:
     "part",
     [
         "72 / 100", "Keyword match", "20 / 40", "Half of it", "fair", "Plain", "Nurse", "Very near",
-        "React", "Kubernetes", "66 %", "Knitting", "Led", "50 % of 8", "helped with", "Moved",
+        "React", "Kubernetes", "66%", "Knitting", "Led", "50% of 8", "helped with", "Moved",
         "Built", "A weak verb", "Say what you did.", "line 21: Helped with the move",
         "No figures in your newest job", "Responsible for pages", "Clear sections",
-        "All have headings", "Terraform", "40 % of postings", "Often asked for",
+        "All have headings", "Terraform", "40% of postings", "Often asked for",
         "Short and clear", "Add Kubernetes", "+2.5 points", "5 min", "Hidden text on page 2",
         "rules",
     ],
@@ -132,9 +132,9 @@ def test_progress_off_a_terminal_is_one_line_for_each_step() -> None:
     said = [line.strip() for line in stream.getvalue().splitlines()]
     assert said == [
         "cv.pdf for Nurse",
-        "0 %  Waiting in the queue",
-        "40 %  Comparing",
-        "100 %  Done",
+        "0%  Waiting in the queue",
+        "40%  Comparing",
+        "100%  Done",
     ]
 
 
@@ -151,9 +151,9 @@ def test_news_that_comes_late_does_not_turn_progress_back() -> None:
     said = [line.strip() for line in stream.getvalue().splitlines()]
     assert said == [
         "cv.pdf for Nurse",
-        "40 %  Comparing",
-        "0 %  That attempt failed; trying again shortly",
-        "10 %  Reading",
+        "40%  Comparing",
+        "0%  That attempt failed; trying again shortly",
+        "10%  Reading",
     ]
 
 

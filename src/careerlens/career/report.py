@@ -27,7 +27,7 @@ class Priority(StrEnum):
 
 
 class Importance(StrEnum):
-    """How often postings for the role ask for a skill: at least 60 %, at least 30 %, less."""
+    """How often postings for the role ask for a skill: at least 60%, at least 30%, less."""
 
     ESSENTIAL = "essential"
     IMPORTANT = "important"

@@ -144,7 +144,7 @@ class _LineView:
         message = self._steps.entered(update)
         if message is not None:
             percent = 100.0 if update.get("status") == "completed" else self._steps.percent
-            self._console.print(Text(f"  {percent:3.0f} %  {message}"))
+            self._console.print(Text(f"  {percent:3.0f}%  {message}"))
 
     def note(self, text: str) -> None:
         """Print a line."""

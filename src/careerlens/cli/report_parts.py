@@ -143,7 +143,7 @@ def skill_gaps(value: Json) -> RenderableType:
     for entry in value:
         style = _IMPORTANCE.get(str(entry.get("importance")), "")
         demand = number(entry.get("demandPercent"))
-        wanted = f"{demand:.0f} % of postings" if demand is not None else ""
+        wanted = f"{demand:.0f}% of postings" if demand is not None else ""
         reason = Text(phrase(entry.get("why") or ""))
         if entry.get("howToLearn"):
             reason.append(f" {phrase(entry['howToLearn'])}", style="dim")
@@ -242,7 +242,7 @@ def _words(words: Json, style: str) -> Text:
         text.append(title_of(word), style=style)
         demand = number(word.get("demandPercent")) if isinstance(word, Mapping) else None
         if demand is not None:
-            text.append(f" {demand:.0f} %", style="dim")
+            text.append(f" {demand:.0f}%", style="dim")
     return text
 
 
@@ -258,7 +258,7 @@ def _by_importance(words: Json) -> dict[str, list[Json]]:
 
 def _share(value: Json) -> str:
     share = number(value)
-    return f"{share * 100:.0f} %" if share is not None and share <= 1 else phrase(value)
+    return f"{share * 100:.0f}%" if share is not None and share <= 1 else phrase(value)
 
 
 def _priority_of(entry: Mapping[str, Json]) -> str:

@@ -370,9 +370,9 @@ def _gap(wanted: WantedSkill, shown: dict[str, str]) -> SkillGapInsight:
         if wanted.category in _KINDRED
         else []
     )
-    why = f"About {wanted.demand_percent:.0f} % of postings ask for it"
+    why = f"About {wanted.demand_percent:.0f}% of postings ask for it"
     if wanted.salary_uplift_percent:
-        why += f", and it goes with about {wanted.salary_uplift_percent:.0f} % more pay"
+        why += f", and it goes with about {wanted.salary_uplift_percent:.0f}% more pay"
     why += "."
     if related:
         why += f" You show {' and '.join(related[:2])}, so the way there is short."
@@ -411,7 +411,7 @@ def _keyword_wins(compared: Keywords) -> list[QuickWin]:
             wins.append(
                 QuickWin(
                     action=f"If you have worked with {wanted.skill}, say so in a statement",
-                    why=f"About {wanted.demand_percent:.0f} % of postings for the role ask for it.",
+                    why=f"About {wanted.demand_percent:.0f}% of postings for the role ask for it.",
                     points=gain,
                     minutes=5,
                     evidence=[],

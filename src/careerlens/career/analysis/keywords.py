@@ -110,9 +110,7 @@ def _judge_missing(keywords: Keywords, role: str, findings: Findings) -> None:
         if not group:
             continue
         share = sum(wanted.demand_percent for wanted in group) / weights
-        names = _listing(
-            [f"{wanted.skill} ({wanted.demand_percent:.0f} %)" for wanted in group[:7]]
-        )
+        names = _listing([f"{wanted.skill} ({wanted.demand_percent:.0f}%)" for wanted in group[:7]])
         more = f" and {len(group) - 7} more" if len(group) > 7 else ""
         findings.issues.append(
             Finding(

@@ -2,7 +2,7 @@
 
 ATS score: how a tracking system and the recruiter behind it will find and read the résumé.
 
-    keywords  40   share of the role's demand that is met, full points from 90 % of it
+    keywords  40   share of the role's demand that is met, full points from 90% of it
     parsing   25   minus what tables, boxes, odd signs, hidden text and the like cost
     sections  15   minus what missing sections cost
     contact   10   e-mail 4, phone 3, location 1, LinkedIn 1, sound and without private details 1
@@ -12,8 +12,8 @@ Without a matched role the keywords part does not exist, and the others are rais
 
 Overall quality: how good the writing is, whatever the role.
 
-    impact    30   share of statements with a figure, full points from 75 %
-    verbs     25   share of statements that open with a strong verb, full points from 90 %
+    impact    30   share of statements with a figure, full points from 75%
+    verbs     25   share of statements that open with a strong verb, full points from 90%
     clarity   20   minus slips, empty claims, vague and overlong statements
     structure 15   minus what a missing summary, paragraphs or odd order cost
     length    10   minus what too few or too many words cost
@@ -115,7 +115,7 @@ class Scores:
         if part is Part.KEYWORDS:
             found, missing = len(self._compared.matched), len(self._compared.missing)
             share = round(100 * (self._compared.coverage or 0))
-            return f"{found} of {found + missing} skills, {share} % of what the role asks for."
+            return f"{found} of {found + missing} skills, {share}% of what the role asks for."
         costly = sorted(
             (issue for issue in self._findings.issues if issue.part is part and issue.cost >= 0.5),
             key=lambda issue: (-issue.cost, issue.id),

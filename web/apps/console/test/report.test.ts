@@ -144,7 +144,7 @@ it('is told as text with its passages and boxes to tick', () => {
   expect(text).toContain(
     '**Fix first: 3 statements open weakly.** Open with what you did.\n  > Was responsible',
   );
-  expect(text).toContain('- Missing: AWS (52 %)');
+  expect(text).toContain('- Missing: AWS (52%)');
 });
 
 describe('a passage rewritten', () => {

@@ -52,7 +52,7 @@ export function SkillGaps({ gaps }: { gaps: readonly SkillGap[] }) {
                   words={`${Math.round(gap.demand * 100)} per cent of postings`}
                   graded={false}
                 />
-                <p className="small muted numerals">{Math.round(gap.demand * 100)} % of postings</p>
+                <p className="small muted numerals">{Math.round(gap.demand * 100)}% of postings</p>
               </>
             )}
           </div>
@@ -63,7 +63,7 @@ export function SkillGaps({ gaps }: { gaps: readonly SkillGap[] }) {
                 <>
                   {' '}
                   <span className="tag tag--completed numerals">
-                    +{Math.round(gap.salaryUplift)} % on usual pay
+                    +{Math.round(gap.salaryUplift)}% on usual pay
                   </span>
                 </>
               )}

@@ -1,7 +1,7 @@
 import { CheckIcon } from '../shell/icons';
 import { IMPORTANCE_NAMES, IMPORTANCES, type Keyword, type Keywords } from './model';
 
-const percent = (share: number): string => `${Math.round(share * 100)} %`;
+const percent = (share: number): string => `${Math.round(share * 100)}%`;
 
 /** What the role's postings ask for: what is not there, and what is. */
 export function KeywordTable({ keywords }: { keywords: Keywords }) {

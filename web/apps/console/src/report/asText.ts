@@ -1,6 +1,6 @@
 import { PRIORITIES, PRIORITY_NAMES, type Passage, type Report } from './model';
 
-const share = (value: number): string => `${Math.round(value * 100)} %`;
+const share = (value: number): string => `${Math.round(value * 100)}%`;
 const quotes = (passages: readonly Passage[]): string[] => passages.map(({ quote }) => `  > ${quote}`);
 
 function block(title: string, lines: readonly string[]): string[] {

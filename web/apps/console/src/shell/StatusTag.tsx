@@ -12,7 +12,7 @@ function look(job: Job): Look {
   if (job.cancelRequested) return { words: 'Stopping', kind: 'working' };
   if (job.retrying) return { words: 'Trying again', kind: 'working' };
   if (job.status === 'queued') return { words: 'In line', kind: 'working' };
-  return { words: `${Math.round(job.progress?.percent ?? 0)} %`, kind: 'working' };
+  return { words: `${Math.round(job.progress?.percent ?? 0)}%`, kind: 'working' };
 }
 
 /** Where a job stands, in a word. */
