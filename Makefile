@@ -9,6 +9,7 @@ VENV_PYTHON := $(VENV)/bin/python
 INSTALLED := $(VENV)/.installed
 WEB_INSTALLED := web/node_modules/.installed
 INTEROP_INSTALLED := tests/interop/node_modules/.installed
+PEERS_INSTALLED := benchmarks/node_modules/.installed
 PAGE := src/careerlens/api/static/index.html
 WEB_SOURCES := $(shell find web/packages web/apps \( -name node_modules -o -name dist -o -name static \) -prune -o -type f -print 2>/dev/null)
 NPM_CI := npm ci --no-audit --no-fund --loglevel=error
@@ -19,7 +20,8 @@ ROLE ?=
 # How many jobs `make soak` runs, and what else pytest or the benchmark is told.
 JOBS ?=
 ARGS ?=
-export JOBS
+QUICK ?=
+export JOBS QUICK
 
 .PHONY: help
 help: ## List the targets
@@ -53,8 +55,15 @@ lint: $(INSTALLED) $(WEB_INSTALLED) ## Check style and types, Python and TypeScr
 	npm --prefix web run typecheck
 
 .PHONY: bench
-bench: $(INSTALLED) ## Measure, and write benchmarks/results/
+bench: bench-queue bench-api ## Measure everything beside others (QUICK=1: only try it)
+
+.PHONY: bench-queue
+bench-queue: $(INSTALLED) $(PEERS_INSTALLED) ## Measure the queue beside ten others (JOBS=, ARGS=)
 	$(VENV_PYTHON) benchmarks/queue/measure.py $(ARGS)
+
+.PHONY: bench-api
+bench-api: $(INSTALLED) $(PEERS_INSTALLED) ## Measure POST /api/jobs beside FastAPI and fastify
+	$(VENV_PYTHON) benchmarks/api/measure.py $(ARGS)
 
 .PHONY: soak
 soak: $(INSTALLED) ## Run for long: every job once, memory flat (JOBS=1000000)
@@ -72,6 +81,7 @@ dockerfiles: ## Write Dockerfile.worker and Dockerfile.socket again from Dockerf
 .PHONY: clean
 clean: ## Remove everything that was made here, except the data in .careerlens
 	rm -rf $(VENV) dist build web/node_modules web/packages/*/node_modules web/apps/*/node_modules
+	rm -rf benchmarks/node_modules benchmarks/.venv-*
 	rm -rf web/packages/*/dist web/apps/*/dist tests/interop/node_modules src/careerlens/api/static
 	rm -rf .pytest_cache .mypy_cache .ruff_cache .hypothesis test-results
 	find src tests -name __pycache__ -type d -prune -exec rm -rf {} +
@@ -97,4 +107,10 @@ $(INTEROP_INSTALLED): tests/interop/package-lock.json
 	@sh scripts/node.sh
 	@echo "Installing BullMQ for Node, for the tests beside it…" >&2
 	@cd tests/interop && $(NPM_CI)
+	@touch $@
+
+$(PEERS_INSTALLED): benchmarks/requirements-peers.lock benchmarks/requirements-arq.lock benchmarks/package-lock.json
+	@sh scripts/node.sh
+	@sh benchmarks/peers.sh
+	@cd benchmarks && $(NPM_CI)
 	@touch $@

@@ -1,4 +1,4 @@
-"""A Valkey server of a measurement's own: on a free port, without persistence, gone afterwards."""
+"""A Valkey server of a measurement's own: on a free port, as it comes, gone afterwards."""
 
 from __future__ import annotations
 
