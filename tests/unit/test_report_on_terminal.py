@@ -170,7 +170,7 @@ def test_what_happened_before_a_known_failure_is_not_told_again() -> None:
         view.show({"status": "processing", "timestamp": 9001})
         view.show(retrying | {"event": "retrying", "timestamp": 9002, "delayedUntil": 13000})
         view.show({"status": "cancelled", "timestamp": 9500})
-    said = [line.split(None, 2)[2] for line in stream.getvalue().splitlines()[1:]]
+    said = [line.split(None, 1)[1] for line in stream.getvalue().splitlines()[1:]]
     again = "That attempt failed; trying again shortly"
     assert said == [again, "Waiting in the queue", "Started", again, "Cancelled"]
 
