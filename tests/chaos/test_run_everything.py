@@ -126,7 +126,7 @@ async def test_once_runs_an_example_through_the_whole_path_and_leaves_nothing_be
     report = out.decode()
     for part in ("ATS score", "Keywords", "What to improve", "Quick wins"):
         assert part in report
-    steps = re.findall(r"^ +\d+ %  ", err.decode(), re.MULTILINE)
+    steps = re.findall(r"^ +\d+%  ", err.decode(), re.MULTILINE)
     assert len(steps) >= 5, err.decode()
     assert "100%  Done" in err.decode()
     assert processes_of(environment) == {}
