@@ -30,7 +30,7 @@ class TokenVerifier(Protocol):
 
 
 class Authenticator:
-    """Knows exactly one kind of token, and in development the seed's `x-user-id` header."""
+    """Knows exactly one kind of token, and in development the `x-user-id` header."""
 
     def __init__(self, verifier: TokenVerifier, *, accepts_development_header: bool) -> None:
         self._verifier = verifier
