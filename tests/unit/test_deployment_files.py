@@ -1,4 +1,4 @@
-"""What the deployment files say is there, is there; and the documented commands keep their meaning."""
+"""What the deployment files say is there, is there; documented commands keep their meaning."""
 
 from __future__ import annotations
 
