@@ -9,17 +9,25 @@ from collections.abc import AsyncGenerator
 import pytest
 
 from careerlens.jobs.model import JobEventKind, JobStatus, JobUpdate
-from careerlens.realtime.entries import Entry, Resync, parse_position
+from careerlens.realtime.entries import (
+    UPDATE_FIELD,
+    Entry,
+    Resync,
+    decode_entry,
+    encode_update,
+    parse_position,
+)
 from careerlens.realtime.fanout import Delivery, Fanout, encode
 from careerlens.realtime.feed import Feed, Page
 from support import eventually
 
 
-def entry(number: int) -> JobUpdate:
-    return JobUpdate(
-        id=f"{number}-0", job_id="job", type="echo", event=JobEventKind.QUEUED,
-        status=JobStatus.QUEUED, timestamp=number,
+def entry(number: int) -> Entry:
+    update = JobUpdate(
+        id="", job_id="job", type="echo", event=JobEventKind.QUEUED, status=JobStatus.QUEUED,
+        timestamp=number,
     )  # fmt: skip
+    return decode_entry(f"{number}-0", {UPDATE_FIELD: encode_update(update)})
 
 
 class SlowFeed(Feed):

@@ -9,8 +9,14 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Self
+
+from pydantic import PrivateAttr
 
 from careerlens.jobs.model import JobUpdate
+
+Position = tuple[int, int]
+"""A place in a feed, as it is compared: as strings, `9-0` would come after `10-0`."""
 
 START = "0-0"
 """The position before the first entry of any feed."""
@@ -40,11 +46,29 @@ class Resync:
         return {"id": self.id, "reason": self.reason}
 
 
-Entry = JobUpdate | Resync
+class KeptUpdate(JobUpdate):
+    """An update that was read from a feed, with the text that it was read from."""
+
+    _json: str = PrivateAttr()
+
+    @classmethod
+    def of_json(cls, text: str) -> Self:
+        """Read an update with its id. Raises `ValueError`."""
+        update = cls.model_validate_json(text)
+        update._json = text
+        return update
+
+    @property
+    def json_text(self) -> str:
+        """The payload of the `job:update` event: read once, sent to any number of sockets."""
+        return self._json
 
 
-def parse_position(text: object) -> tuple[int, int]:
-    """The two numbers of an id, which order it: as strings, `9-0` would come after `10-0`.
+Entry = KeptUpdate | Resync
+
+
+def parse_position(text: object) -> Position:
+    """The two numbers of an id, which order it.
 
     Raises `MalformedPositionError` for anything that Redis would not have made.
     """
@@ -55,6 +79,11 @@ def parse_position(text: object) -> tuple[int, int]:
     if max(position) > _MAX_PART:
         raise MalformedPositionError(text)
     return position
+
+
+def position_text(position: Position) -> str:
+    """The id that stands there."""
+    return f"{position[0]}-{position[1]}"
 
 
 def is_position(text: object) -> bool:
@@ -82,4 +111,4 @@ def decode_entry(entry_id: str, fields: Mapping[str, str]) -> Entry:
     body = fields.get(UPDATE_FIELD, "")
     if not body.startswith("{"):
         raise ValueError(f"feed entry {entry_id} holds no update: fields {sorted(fields)}")
-    return JobUpdate.model_validate_json(f'{{"id":"{entry_id}",{body[1:]}')
+    return KeptUpdate.of_json(f'{{"id":"{entry_id}",{body[1:]}')

@@ -6,8 +6,8 @@
                    feed.read ────▶ delivery (catching up, joins when it reaches the hub)
 
 A delivery remembers the last entry it passed on, so each socket gets each entry once, wherever
-it resumed and however the two ways of reading overlap. The hub encodes an entry once for all.
-What a socket has not taken yet stays in the feed, not in memory.
+it resumed and however the two ways of reading overlap. The hub encodes an entry, and reads its
+position, once for all. What a socket has not taken yet stays in the feed, not in memory.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from typing import Protocol
 
 from careerlens.foundation.logging import get_logger
 from careerlens.realtime import packets
-from careerlens.realtime.entries import Entry, Resync, parse_position
+from careerlens.realtime.entries import Entry, Position, Resync, parse_position, position_text
 from careerlens.realtime.feed import Feed
 
 CATCH_UP_PAGE = 256
@@ -47,16 +47,16 @@ class Delivery:
 
     def __init__(self, receiver: Receiver, position: str) -> None:
         self.receiver = receiver
-        self.position = position
+        self.position = parse_position(position)
         self._attention = asyncio.Event()
 
-    def pass_on(self, entry: Entry, message: str, *, goes_back: bool) -> None:
-        """Send the entry unless the socket has it.
+    def pass_on(self, position: Position, message: str, *, goes_back: bool) -> None:
+        """Send the entry that stands at `position` unless the socket has it.
 
         `goes_back`: the feed itself has lost its end, so the place in it goes back too.
         """
-        if goes_back or parse_position(entry.id) > parse_position(self.position):
-            self.position = entry.id
+        if goes_back or position > self.position:
+            self.position = position
             self.receiver.send_entry(message)
 
     def look_up(self) -> None:
@@ -76,7 +76,7 @@ class Hub:
         self.users = 0
         self._feed = feed
         self._user_id = user_id
-        self._position = position
+        self._position = parse_position(position)
         self._deliveries: set[Delivery] = set()
         self._task = asyncio.create_task(self._follow(), name="hub")
 
@@ -87,15 +87,16 @@ class Hub:
         """
         while await delivery.receiver.room():
             page = await self._feed.read_when_reachable(
-                self._user_id, delivery.position, CATCH_UP_PAGE
+                self._user_id, position_text(delivery.position), CATCH_UP_PAGE
             )
             for entry in page.entries:
                 if not await delivery.receiver.room():
                     return
-                delivery.pass_on(entry, encode(entry), goes_back=isinstance(entry, Resync))
-            delivery.position = page.position
+                position = parse_position(entry.id)
+                delivery.pass_on(position, encode(entry), goes_back=isinstance(entry, Resync))
+            delivery.position = parse_position(page.position)
             # Nothing may be awaited between this comparison and joining.
-            if parse_position(delivery.position) >= parse_position(self._position):
+            if delivery.position >= self._position:
                 self._deliveries.add(delivery)
                 return
 
@@ -110,7 +111,8 @@ class Hub:
 
     async def _follow(self) -> None:
         try:
-            async with aclosing(self._feed.follow(self._user_id, self._position)) as entries:
+            start = position_text(self._position)
+            async with aclosing(self._feed.follow(self._user_id, start)) as entries:
                 async for entry in entries:
                     self._fan_out(entry)
         except Exception:  # noqa: BLE001 (logged; it concerns these clients alone)
@@ -119,15 +121,16 @@ class Hub:
                 delivery.receiver.give_up()
 
     def _fan_out(self, entry: Entry) -> None:
-        goes_back = parse_position(entry.id) < parse_position(self._position)
-        self._position = entry.id
+        position = parse_position(entry.id)
+        goes_back = position < self._position
+        self._position = position
         message = encode(entry)
         for delivery in list(self._deliveries):
             if delivery.receiver.has_backlog:
                 self.leave(delivery)
                 delivery.look_up()
             else:
-                delivery.pass_on(entry, message, goes_back=goes_back)
+                delivery.pass_on(position, message, goes_back=goes_back)
 
 
 class Fanout:
@@ -162,4 +165,4 @@ def encode(entry: Entry) -> str:
     """The Socket.IO event that tells a client of the entry."""
     if isinstance(entry, Resync):
         return packets.event("resync", entry.as_wire())
-    return packets.event_of_json("job:update", entry.model_dump_json(by_alias=True))
+    return packets.event_of_json("job:update", entry.json_text)
