@@ -41,6 +41,11 @@ setup: $(INSTALLED) $(PAGE) ## Install what is needed, build the web page, start
 .PHONY: web
 web: $(PAGE) ## Build the React package and the web page
 
+.PHONY: wheel
+wheel: $(INSTALLED) $(PAGE) ## Build the wheel, web page included, into dist/
+	@$(PYTHON) -m pip wheel --quiet --no-deps --no-build-isolation --wheel-dir dist .
+	@ls dist/*.whl
+
 .PHONY: test
 test: $(INSTALLED) $(PAGE) $(INTEROP_INSTALLED) ## Run every test, those in a real browser included
 	@browser=$$(sh scripts/browser.sh $(VENV_PYTHON)) || exit 1; \
