@@ -15,7 +15,7 @@ import pytest
 from careerlens.cli._main import build_app, run_command
 from careerlens.cli.exits import EXIT_CODES_HELP, Exit
 from careerlens.cli.screen import command, messages
-from careerlens.cli.submitting import MAX_FILE_BYTES
+from careerlens.jobs.uploads import MAX_FILE_BYTES
 from support import free_port
 
 COMMANDS = sorted(name for name in build_app() if not name.startswith("-"))

@@ -16,10 +16,10 @@ from starlette.requests import ClientDisconnect, Request
 
 from careerlens.api.problems import ProblemError
 from careerlens.foundation.errors import FieldProblem, InvalidInputError
+from careerlens.jobs.uploads import MAX_FILE_BYTES
 
 MIB = 1024 * 1024
 MAX_JSON_BYTES = MIB
-MAX_FILE_BYTES = 5 * MIB
 MAX_MULTIPART_BYTES = 6 * MIB
 MAX_FIELDS = 100
 MAX_DEPTH = 32

@@ -16,11 +16,11 @@ from starlette.responses import HTMLResponse, Response
 from starlette.staticfiles import StaticFiles
 from starlette.types import Scope
 
-from careerlens.api.bodies import MAX_FILE_BYTES
 from careerlens.api.problems import KINDS, ProblemError
 from careerlens.api.services import ServicesDep
 from careerlens.foundation.settings import Settings
 from careerlens.jobs.model import WireModel
+from careerlens.jobs.uploads import MAX_FILE_BYTES
 
 STATIC_FOLDER = Path(__file__).parent / "static"
 _YEAR_S = 31_536_000

@@ -18,7 +18,6 @@ if TYPE_CHECKING:
     from careerlens.cli.connection import Api
 
 RESUME_TYPE = "resume-optimization"
-MAX_FILE_BYTES = 5 * 1024 * 1024
 DEFAULT_USER = "me"
 
 User = Annotated[str, Parameter(alias="-u")]
@@ -139,6 +138,8 @@ def submit(
 
 def read_resume(source: str) -> tuple[str, bytes]:
     """The file's name and content; `-` is stdin. Raises `CommandError` for what cannot work."""
+    from careerlens.jobs.uploads import MAX_FILE_BYTES
+
     if source == "-":
         name, content = "resume.txt", sys.stdin.buffer.read(MAX_FILE_BYTES + 1)
     else:

@@ -17,6 +17,7 @@ from careerlens.foundation.errors import UnrecoverableError
 from careerlens.jobs.keys import upload_key
 from careerlens.jobs.model import WireModel
 
+MAX_FILE_BYTES = 5 * 1024 * 1024
 UPLOAD_SECONDS = 24 * 60 * 60
 RELEASED_SECONDS = 10 * 60
 MAX_NAME_LENGTH = 120
