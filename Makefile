@@ -43,7 +43,7 @@ web: $(PAGE) ## Build the React package and the web page
 
 .PHONY: wheel
 wheel: $(INSTALLED) $(PAGE) ## Build the wheel, web page included, into dist/
-	@$(PYTHON) -m pip wheel --quiet --no-deps --no-build-isolation --wheel-dir dist .
+	@$(VENV_PYTHON) -m pip wheel --quiet --no-deps --no-build-isolation --wheel-dir dist .
 	@ls dist/*.whl
 
 .PHONY: test
