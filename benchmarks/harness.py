@@ -3,10 +3,10 @@
 A system is a file in `queue/peers/` with a `Peer`. The benchmark starts it as a process of its
 own, under its own virtual environment, in one of these roles:
 
-    PEER URL enqueue N | enqueue_bulk N | enqueue_prioritized N   add N jobs, print how long it took
-    PEER URL work CONCURRENCY N           run jobs; print one line after the Nth, and end
-    PEER URL feed                         add one job for every line that comes in
-    PEER URL answer                       run jobs; print how long each has waited
+    PEER URL enqueue | enqueue_bulk | enqueue_prioritized N    add N jobs, print how long it took
+    PEER URL work | work_prioritized CONCURRENCY N    run jobs; print one line after the Nth, end
+    PEER URL feed       add one job for every line that comes in
+    PEER URL answer     run jobs; print how long each has waited
 
 Jobs carry one number: in the last two roles the moment of adding on the machine's monotonic clock.
 Only the standard library is needed here, since every environment imports it.
@@ -102,6 +102,10 @@ class Peer:
     def work(self, concurrency: int) -> None:
         """Run jobs in this process for ever, handing each one's number to the tally."""
         raise NotImplementedError
+
+    def work_prioritized(self, concurrency: int) -> None:
+        """As `work`, for the jobs of `enqueue_prioritized`."""
+        self.work(concurrency)
 
 
 class BlockingPeer(Peer):
@@ -218,9 +222,9 @@ def main(make: Callable[[str], Peer]) -> None:
     """Play the role that the command line names."""
     url, role, *numbers = sys.argv[1:]
     peer = make(url)
-    if role == "work":
+    if role in ("work", "work_prioritized"):
         concurrency, tally.expected = map(int, numbers)
-        peer.work(concurrency)
+        getattr(peer, role)(concurrency)
     elif role == "answer":
         peer.work(10)
     elif role == "feed":

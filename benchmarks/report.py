@@ -32,9 +32,10 @@ Results: TypeAlias = Mapping[str, Mapping[str, Figure]]
 
 @dataclass(frozen=True)
 class Metric:
-    """What is measured, in words, and which way is better."""
+    """What is measured, which way is better, and its words over a table's column and a plot."""
 
     name: str
+    column: str
     title: str
     better: Literal["higher", "lower"]
 
@@ -63,7 +64,7 @@ def publish(
     *,
     trial: bool = False,
 ) -> None:
-    """Write everything. A trial's figures mean nothing: they go to `NAME.trial.json` alone."""
+    """Write everything. The figures of a trial, or of some systems alone, go to `NAME.trial.json` only."""
     RESULTS.mkdir(parents=True, exist_ok=True)
     results = {m.name: results[m.name] for m in metrics if m.name in results}
     file = RESULTS / f"{name}{'.trial' if trial else ''}.json"
@@ -76,7 +77,8 @@ def publish(
     (RESULTS / f"{name}.about.json").write_text(text + "\n", encoding="utf-8")
     IMAGES.mkdir(parents=True, exist_ok=True)
     (IMAGES / f"benchmark-{name}.svg").write_text(plot(metrics, results), encoding="utf-8")
-    _put_into_page(name, table(metrics, results))
+    picture = f"![The same as bars](images/benchmark-{name}.svg)"
+    _put_into_page(name, "\n\n".join([tables(metrics, results), picture, _circumstances(about)]))
 
 
 def machine() -> dict[str, str | int]:
@@ -109,22 +111,52 @@ def npm_version(name: str) -> str:
     return str(json.loads(package.read_text(encoding="utf-8"))["version"])
 
 
-def table(metrics: Sequence[Metric], results: Results) -> str:
-    """One line for each metric and system: median, and the smallest and largest run."""
-    blocks = []
-    for metric in metrics:
-        systems = results.get(metric.name, {})
-        if not systems:
-            continue
-        rows = [
-            f"| {name} | {_number(f['median'])} | {_number(f['min'])} to {_number(f['max'])} |"
-            for name, f in _ranked(metric, systems)
-        ]
-        head = f"**{metric.title}** (`{metric.name}`, {metric.better} is better)"
-        blocks.append("\n".join([head, "", "| System | Median | Spread |", "|---|--:|--:|", *rows]))
-    return "\n\n".join(blocks)
+def tables(metrics: Sequence[Metric], results: Results) -> str:
+    """The medians with the smallest and the largest run: what is made, then what it costs."""
+    return "\n\n".join(
+        _table([m for m in metrics if m.better == better and m.name in results], results)
+        for better in ("higher", "lower")
+    )
 
 
+def _table(metrics: Sequence[Metric], results: Results) -> str:
+    systems = list(dict.fromkeys(name for m in metrics for name in results[m.name]))
+    lines = [
+        "| | " + " | ".join(metric.column for metric in metrics) + " |",
+        "|---|" + "--:|" * len(metrics),
+    ]
+    for system in systems:
+        cells = (_cell(results[metric.name].get(system)) for metric in metrics)
+        lines.append(f"| {system} | " + " | ".join(cells) + " |")
+    return "\n".join(lines)
+
+
+def _cell(figure: Figure | None) -> str:
+    if figure is None:
+        return "–"
+    low, median, high = (_number(figure[key]) for key in ("min", "median", "max"))
+    return f"**{median}** ({low}–{high})"
+
+
+def _circumstances(about: Mapping[str, Any]) -> str:
+    """Machine, versions and what each system is, for the reader of the tables."""
+    where = about["machine"]
+    versions = ", ".join(f"{name} {version}" for name, version in about["versions"].items())
+    lines = [
+        f"Measured on {about['date']}: {where['cores']} cores ({where['architecture']}, "
+        f"{where['system']}), shared by client, worker and server; Python {where['python']}; "
+        f"load average before: {about['load_average_before']}.",
+        "",
+    ]
+    for system, note in about["systems"].items():
+        jobs = about.get("jobs", {}).get(system)
+        reasons = about.get("left_out", {}).get(system, {})
+        left_out = "".join(f"; no `{metric}`: {why}" for metric, why in reasons.items())
+        lines.append(f"- {system}: {note}{f'; {jobs:,} jobs' if jobs else ''}{left_out}")
+    return "\n".join([*lines, "", f"Versions: {versions}."])
+
+
+OFF_THE_SCALE = 8  # times the median of all systems
 ROW, PANEL_WIDTH, LABEL, COLUMNS = 20, 480, 112, 2
 
 
@@ -161,7 +193,8 @@ def plot(metrics: Sequence[Metric], results: Results) -> str:
 
 def _panel(metric: Metric, systems: Mapping[str, Figure], left: int, top: int) -> str:
     ranked = _ranked(metric, systems)
-    longest = max(figure["max"] for _, figure in ranked)
+    usual = statistics.median(figure["median"] for _, figure in ranked)
+    longest = min(max(figure["max"] for _, figure in ranked), OFF_THE_SCALE * usual)
     scale = (PANEL_WIDTH - LABEL - 86) / longest
     lines = [
         f'<g transform="translate({left + 8},{top})">',
@@ -170,13 +203,14 @@ def _panel(metric: Metric, systems: Mapping[str, Figure], left: int, top: int) -
     for index, (name, figure) in enumerate(ranked):
         y = 34 + index * ROW
         kind = {"careerlens": "ours", "scripts-floor": "floor"}.get(name, "bar")
-        length, low, high = (figure[key] * scale for key in ("median", "min", "max"))
+        length, low, high = (min(figure[k], longest) * scale for k in ("median", "min", "max"))
+        words = _number(figure["median"]) + (" …" if figure["median"] > longest else "")
         lines += [
             f'<text x="0" y="{y + 12}">{escape(name)}</text>',
             f'<rect class="{kind}" x="{LABEL}" y="{y + 2}" width="{length:.1f}" height="13"/>',
             f'<line class="spread" x1="{LABEL + low:.1f}" x2="{LABEL + high:.1f}" '
             f'y1="{y + 8.5}" y2="{y + 8.5}"/>',
-            f'<text x="{LABEL + high + 6:.1f}" y="{y + 12}">{_number(figure["median"])}</text>',
+            f'<text x="{LABEL + high + 6:.1f}" y="{y + 12}">{words}</text>',
         ]
     return "\n".join([*lines, "</g>"])
 

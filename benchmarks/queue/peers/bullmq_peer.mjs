@@ -74,6 +74,7 @@ const roles = {
   enqueue_bulk: () => timed(first, (queue) => addInBatches(queue, first, {})),
   enqueue_prioritized: () => timed(first, (queue) => addInBatches(queue, first, { priority: 1 })),
   work: () => work(first, second),
+  work_prioritized: () => work(first, second),
   answer: () => new Worker(QUEUE, async (job) => {
     tell({ waited_ms: Number(now() - BigInt(job.data.number)) / 1e6 });
   }, { connection, concurrency: 10 }),

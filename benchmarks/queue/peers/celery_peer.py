@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from celery import Celery
-from harness import BlockingPeer, handle, main
+from harness import BlockingPeer, handle, main, timed
 
 
 class CeleryPeer(BlockingPeer):
@@ -16,6 +16,13 @@ class CeleryPeer(BlockingPeer):
 
     def add(self, number: int) -> None:
         self._job.delay(number)
+
+    def enqueue_prioritized(self, jobs: int) -> float:
+        def add_all() -> None:
+            for number in range(jobs):
+                self._job.apply_async((number,), priority=3)
+
+        return timed(add_all)
 
     def work(self, concurrency: int) -> None:
         self._app.Worker(pool="threads", concurrency=concurrency, loglevel="ERROR").start()
