@@ -64,7 +64,7 @@ def publish(
     *,
     trial: bool = False,
 ) -> None:
-    """Write everything. The figures of a trial, or of some systems alone, go to `NAME.trial.json` only."""
+    """Write everything; the figures of a trial, or of some systems alone, to a file apart."""
     RESULTS.mkdir(parents=True, exist_ok=True)
     results = {m.name: results[m.name] for m in metrics if m.name in results}
     file = RESULTS / f"{name}{'.trial' if trial else ''}.json"
