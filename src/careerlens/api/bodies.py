@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import math
 from collections.abc import AsyncGenerator
 from dataclasses import dataclass
 from typing import Any
@@ -68,28 +69,42 @@ async def read_job_form(request: Request) -> JobForm:
 
 
 def parse_object(body: bytes) -> dict[str, Any]:
-    """A JSON object, strictly: UTF-8, each name once, no NaN, no lone surrogate, no NUL.
+    """A JSON object, strictly: UTF-8, each name once, finite numbers, no lone surrogate, no NUL.
 
     Raises `ProblemError` (malformed) or `InvalidInputError` (a NUL, or too many fields).
     """
     try:
-        value = orjson.loads(body)
-        if isinstance(value, dict):
-            _require_few(len(value))
-            json.loads(body, object_pairs_hook=_refuse_duplicates)
-    except (ValueError, RecursionError) as error:
-        reason = str(error) if isinstance(error, ValueError) else "it is nested too deeply"
+        value = json.loads(
+            body.decode(),
+            object_pairs_hook=_object_of,
+            parse_float=_finite,
+            parse_constant=_finite,
+        )
+        # What cannot be written again: lone surrogates, depth, integers of more than 64 bits.
+        orjson.dumps(value)
+    except (ValueError, TypeError, RecursionError) as error:
+        reason = "it is nested too deeply" if isinstance(error, RecursionError) else str(error)
         raise ProblemError("malformed-body", f"The body is not valid JSON: {reason}.") from None
     if not isinstance(value, dict):
         raise ProblemError("malformed-body", "The body must be one JSON object.")
+    _require_few(len(value))
     if b"\\u0000" in body:
         _refuse_nul(value, ())
     return value
 
 
-def _refuse_duplicates(pairs: list[tuple[str, Any]]) -> None:
-    if len(dict(pairs)) != len(pairs):
+def _object_of(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    value = dict(pairs)
+    if len(value) != len(pairs):
         raise ValueError("a name stands twice in one object")
+    return value
+
+
+def _finite(text: str) -> float:
+    value = float(text)
+    if not math.isfinite(value):
+        raise ValueError(f"{text:.20} is no finite number")
+    return value
 
 
 def _refuse_nul(value: Any, path: tuple[str, ...]) -> None:

@@ -70,11 +70,11 @@ class NewJobRequest:
             return created_response(claim.job_id), True
         try:
             created = await self.create(services, caller, job_id=claim.job_id)
-            await records.finish(caller.user_id, key, self.form, claim.job_id)
+            await records.finish(claim)
         except OutcomeUnknownError:
             raise  # the claim stays: a repetition adds under the same id, or finds it added
         except ServiceUnavailableError:
-            await records.give_up(caller.user_id, key)
+            await records.give_up(claim)
             raise
         return created, False
 

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import hashlib
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import orjson
@@ -33,10 +33,19 @@ _KEY = re.compile(
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Claim:
-    """What stands under a key. `is_done`: the job was added, and its answer may be repeated."""
+    """What stands under `key` (Redis's) for a request that asks for what `fingerprint` tells.
 
+    `is_done`: the job was added, and its answer may be repeated.
+    """
+
+    key: str
+    fingerprint: str
     job_id: JobId
     is_done: bool
+
+    def record(self, *, is_done: bool) -> dict[str, Any]:
+        """What is stored of it."""
+        return {"fingerprint": self.fingerprint, "jobId": str(self.job_id), "done": is_done}
 
 
 class IdempotencyRecords:
@@ -51,38 +60,41 @@ class IdempotencyRecords:
         Raises `ProblemError` when the key is malformed, in use by a request that still runs, or
         was used for another payload.
         """
-        key = idempotency_key(user_id, _digest(header))
-        fingerprint = _fingerprint(form)
+        claim = Claim(
+            key=idempotency_key(user_id, _digest(header)),
+            fingerprint=_fingerprint(form),
+            job_id=job_id,
+            is_done=False,
+        )
         now_ms = epoch_ms()
-        record = {"fingerprint": fingerprint, "jobId": str(job_id), "at": now_ms, "done": False}
-        claimed = await self._link.call("SET", key, orjson.dumps(record), "NX", "EX", KEY_SECONDS)
+        record = orjson.dumps({**claim.record(is_done=False), "at": now_ms})
+        claimed = await self._link.call("SET", claim.key, record, "NX", "EX", KEY_SECONDS)
         if claimed is not None:
-            return Claim(job_id=job_id, is_done=False)
-        earlier = await self._link.call("GET", key)
+            return claim
+        earlier = await self._link.call("GET", claim.key)
         if earlier is None:
             # Whoever held it has just given it up.
             raise _in_flight()
-        return _earlier(orjson.loads(earlier), fingerprint, now_ms)
+        return _earlier(orjson.loads(earlier), claim, now_ms)
 
-    async def finish(self, user_id: str, header: str, form: JobForm, job_id: JobId) -> None:
+    async def finish(self, claim: Claim) -> None:
         """Note that the job of this request was added."""
-        record = {"fingerprint": _fingerprint(form), "jobId": str(job_id), "done": True}
-        key = idempotency_key(user_id, _digest(header))
-        await self._link.call("SET", key, orjson.dumps(record), "EX", KEY_SECONDS)
+        record = orjson.dumps(claim.record(is_done=True))
+        await self._link.call("SET", claim.key, record, "EX", KEY_SECONDS)
 
-    async def give_up(self, user_id: str, header: str) -> None:
+    async def give_up(self, claim: Claim) -> None:
         """Free the key of a request that certainly led to nothing."""
-        await self._link.call("DEL", idempotency_key(user_id, _digest(header)))
+        await self._link.call("DEL", claim.key)
 
 
-def _earlier(record: dict[str, Any], fingerprint: str, now_ms: int) -> Claim:
-    if record["fingerprint"] != fingerprint:
+def _earlier(record: dict[str, Any], claim: Claim, now_ms: int) -> Claim:
+    if record["fingerprint"] != claim.fingerprint:
         raise ProblemError("idempotency-key-reused")
     if not record["done"] and now_ms - record["at"] < IN_FLIGHT_MS:
         raise _in_flight()
     job_id = parse_job_id(record["jobId"])
     assert job_id is not None, "the record holds an id of ours"
-    return Claim(job_id=job_id, is_done=record["done"])
+    return replace(claim, job_id=job_id, is_done=record["done"])
 
 
 def _in_flight() -> ProblemError:
