@@ -91,7 +91,7 @@ async def test_optimize_prints_the_report_and_shows_each_step(product: Product) 
     said = await run(product, "optimize", str(EXAMPLE), "--role", "Full Stack Developer")
     assert said.code == Exit.DONE, said.err
     assert "Résumé report for Full Stack Developer" in said.out
-    assert len(re.findall(r"\d+ % ", said.err)) >= 5
+    assert len(re.findall(r"\d+% ", said.err)) >= 5
     assert "No live updates" not in said.err
 
 
