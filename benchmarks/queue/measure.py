@@ -99,56 +99,56 @@ SYSTEMS = (
     System(
         name="bullmq-python",
         command=_python(PEERS_PYTHON, "peers/bullmq_peer.py"),
-        share=0.2,
+        share=0.1,
         note="the package's own Queue and Worker, uvloop",
     ),
     System(
         name="saq",
         command=_python(PEERS_PYTHON, "peers/saq_peer.py"),
-        share=0.1,
+        share=0.05,
         note="uvloop; results kept for its ten minutes",
     ),
     System(
         name="arq",
         command=_python(ARQ_PYTHON, "peers/arq_peer.py"),
-        share=0.06,
+        share=0.03,
         note="uvloop; results kept for its hour; polls every 0.5 s",
     ),
     System(
         name="streaq",
         command=_python(PEERS_PYTHON, "peers/streaq_peer.py"),
-        share=0.1,
+        share=0.05,
         note="uvloop; its priorities are two streams",
     ),
     System(
         name="taskiq",
         command=_python(PEERS_PYTHON, "peers/taskiq_peer.py"),
-        share=0.1,
+        share=0.05,
         note="uvloop; taskiq-redis' stream broker, no result backend",
     ),
     System(
         name="dramatiq",
         command=_python(PEERS_PYTHON, "peers/dramatiq_peer.py"),
-        share=0.06,
+        share=0.03,
         note="threads; jobs added one after the other; no results",
     ),
     System(
         name="celery",
         command=_python(PEERS_PYTHON, "peers/celery_peer.py"),
-        share=0.06,
+        share=0.03,
         note="threads pool in one process; jobs added one after the other; no results",
     ),
     System(
         name="rq",
         command=_python(PEERS_PYTHON, "peers/rq_peer.py"),
-        share=0.04,
+        share=0.02,
         note="SimpleWorker (no fork per job): one job at a time, its costs are those of drain_c1",
         concurrent=False,
     ),
     System(
         name="huey",
         command=_python(PEERS_PYTHON, "peers/huey_peer.py"),
-        share=0.1,
+        share=0.05,
         note="threads; jobs added one after the other; no results",
     ),
     System(
@@ -192,6 +192,11 @@ class Failed(Exception):  # noqa: N818 (a system's failure, not ours)
     """A system did not do what was asked. The text ends with its last line."""
 
 
+def share_of(jobs: int, system: System) -> int:
+    """How many of the jobs the system gets."""
+    return max(200, round(jobs * system.share))
+
+
 class Bench:
     """One Valkey, and the processes of the systems that use it."""
 
@@ -200,6 +205,7 @@ class Bench:
         self._jobs = jobs
         self._pickup_s = pickup_s
         self._results = results
+        self._failed: set[tuple[str, str]] = set()
         self._admin: Any = redis.Redis.from_url(url, decode_responses=True)
 
     async def round(self, systems: Sequence[System]) -> None:
@@ -212,12 +218,13 @@ class Bench:
             self.pickup,
         ):
             for system in systems:
-                if self._results.left_out[system.name].get(stage.__name__):
+                if (system.name, stage.__name__) in self._failed:
                     continue
                 self._admin.flushall()
                 try:
                     await stage(system)
                 except Failed as failure:
+                    self._failed.add((system.name, stage.__name__))
                     self._results.leave_out(system, stage.__name__, str(failure))
 
     async def drain_c50(self, system: System) -> None:
@@ -242,7 +249,7 @@ class Bench:
 
     async def drain_c1(self, system: System) -> None:
         """Drained one at a time."""
-        jobs = min(self._share(system), max(200, self._jobs // 25))
+        jobs = min(self._share(system), max(200, self._jobs // 50))
         await self._say(system, "enqueue", jobs)
         await self._drain(system, "drain_c1", 1, jobs, costs=not system.concurrent)
 
@@ -271,7 +278,7 @@ class Bench:
         self._results.add(system, pickup_p50_ms=percentiles[49], pickup_p99_ms=percentiles[98])
 
     def _share(self, system: System) -> int:
-        return max(200, round(self._jobs * system.share))
+        return share_of(self._jobs, system)
 
     async def _add(self, system: System, metric: str, jobs: int) -> bool:
         """Whether the jobs were added; the pace is noted unless somebody else adds them."""
@@ -381,7 +388,7 @@ def main() -> None:
     """Measure, print, write the results."""
     quick = bool(os.environ.get("QUICK"))
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
-    jobs = int(os.environ.get("JOBS") or (2_000 if quick else 50_000))
+    jobs = int(os.environ.get("JOBS") or (2_000 if quick else 100_000))
     parser.add_argument("--jobs", type=int, default=jobs)
     parser.add_argument("--runs", type=int, default=1 if quick else 3)
     parser.add_argument("--pickup-seconds", type=float, default=1.0 if quick else 6.0)
@@ -391,25 +398,26 @@ def main() -> None:
     results = Measurements()
     load = round(os.getloadavg()[0], 2)
     with own_server() as url:
-        server_version = version_of(url)
+        about = {
+            "jobs": {s.name: share_of(arguments.jobs, s) for s in chosen},
+            "systems": {system.name: system.note for system in chosen},
+            "left_out": results.left_out,
+            "load_average_before": load,
+            "versions": {"valkey": version_of(url), **versions()},
+        }
         bench = Bench(url, arguments.jobs, arguments.pickup_seconds, results)
         for number in range(arguments.runs):
             print(f"Round {number + 1} of {arguments.runs}", flush=True)
             turn = number * 5 % len(chosen)
             asyncio.run(bench.round([*chosen[turn:], *chosen[:turn]]))
-    publish(
-        "queue",
-        METRICS,
-        summarise(results.found),
-        {
-            "jobs": {s.name: max(200, round(arguments.jobs * s.share)) for s in chosen},
-            "systems": {system.name: system.note for system in chosen},
-            "left_out": {name: reasons for name, reasons in results.left_out.items() if reasons},
-            "load_average_before": load,
-            "versions": {"valkey": server_version, **versions()},
-        },
-        trial=quick or len(chosen) < len(SYSTEMS),
-    )
+            # After each round, so that nothing is lost when the last one is cut short.
+            publish(
+                "queue",
+                METRICS,
+                summarise(results.found),
+                about,
+                trial=quick or len(chosen) < len(SYSTEMS),
+            )
 
 
 if __name__ == "__main__":
