@@ -40,10 +40,11 @@ from careerlens.foundation.logging import get_logger
 from careerlens.jobs.definitions import load_registry
 from careerlens.jobs.manager import JobManager
 from careerlens.realtime.connection import Connection, Limits
-from careerlens.realtime.endpoint import Endpoint, Receive, Scope, Send
+from careerlens.realtime.endpoint import Endpoint
 from careerlens.realtime.fanout import Fanout
 from careerlens.realtime.feed import Feed
 from careerlens.realtime.relay import Relay
+from careerlens.realtime.request import Receive, Scope, Send
 from careerlens.realtime.server import listen, make_server, serve_until_cancelled
 from careerlens.realtime.session import Services, Session
 from careerlens.wire.link import Link

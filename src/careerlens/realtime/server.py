@@ -13,8 +13,8 @@ from uvicorn.protocols.websockets.wsproto_impl import WSProtocol
 from wsproto.events import Ping
 
 from careerlens.foundation.errors import ConfigurationError
-from careerlens.realtime.endpoint import ABORT
 from careerlens.realtime.heads import BoundedHttp
+from careerlens.realtime.request import ABORT
 
 _BACKLOG = 2_048
 _GRACE_S = 3

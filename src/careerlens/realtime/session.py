@@ -10,7 +10,6 @@ its own user's feed, and answers to what it asked.
 from __future__ import annotations
 
 import asyncio
-import time
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -29,13 +28,11 @@ from careerlens.jobs.manager import JobManager
 from careerlens.realtime import packets
 from careerlens.realtime.connection import Connection
 from careerlens.realtime.entries import Resync, is_position
+from careerlens.realtime.expiry import ExpiryWatch
 from careerlens.realtime.fanout import Delivery, Fanout, encode
 from careerlens.realtime.feed import Feed
 from careerlens.realtime.packets import MalformedPacketError, Packet, PacketType
 
-EXPIRY_WARNING_S = 60.0
-# Timers follow the loop's clock, expiry the wall's: look again at least this often.
-_LONGEST_NAP_S = 30.0
 _MAX_TEXT = 16_384
 _log = get_logger("careerlens.realtime.session")
 
@@ -60,12 +57,12 @@ class Session:
         self._services = services
         self._caller: Caller | None = None
         self._was_introduced = False
-        self._has_warned = False
+        self._expiry = ExpiryWatch(warn=self._warn, end=self._expire)
         self._delivery: Delivery | None = None
         self._delivering: asyncio.Task[None] | None = None
         self._forget: Callable[[Session], None] | None = None
         self._loop = asyncio.get_running_loop()
-        self._timer = self._loop.call_later(
+        self._introduction = self._loop.call_later(
             connection.limits.introduction_s,
             lambda: connection.close("introduction_timeout", at_once=True),
         )
@@ -175,13 +172,14 @@ class Session:
         if self._connection.closed_because is not None:
             return
         self._caller = caller
+        self._introduction.cancel()
         self._send(packets.connected(self._connection.sid))
         resume_at = end
         if isinstance(last_event_id, str) and is_position(last_event_id):
             resume_at = last_event_id
         elif last_event_id is not None:
             self._send(encode(Resync(id=end, reason="position_malformed")))
-        self._watch_expiry()
+        self._expiry.watch(caller.expires_at)
         self._delivery = Delivery(self, resume_at)
         self._delivering = self._loop.create_task(self._deliver(caller, self._delivery, end))
 
@@ -241,29 +239,16 @@ class Session:
         if caller.user_id != self._caller.user_id:
             return _error("unauthorized", "The token belongs to another user.")
         self._caller = caller
-        self._has_warned = False
-        self._watch_expiry()
+        self._expiry.watch(caller.expires_at)
         return {"ok": True, "expiresAt": _milliseconds(caller.expires_at)}
 
-    # Time
-
-    def _watch_expiry(self) -> None:
-        self._timer.cancel()
-        if self._caller is None or self._caller.expires_at is None:
-            return
-        left = self._caller.expires_at - time.time()
-        if left <= 0:
-            self.end("token_expired", "Your session has expired. Sign in again.")
-            return
-        if left <= EXPIRY_WARNING_S and not self._has_warned:
-            self._has_warned = True
-            expires_at = _milliseconds(self._caller.expires_at)
-            self.announce("token:expiring", {"expiresAt": expires_at})
-        until_warning = left - EXPIRY_WARNING_S
-        nap = min(until_warning if until_warning > 0 else left, _LONGEST_NAP_S)
-        self._timer = self._loop.call_later(nap, self._watch_expiry)
-
     # Towards the client
+
+    def _warn(self, expires_at: float) -> None:
+        self.announce("token:expiring", {"expiresAt": _milliseconds(expires_at)})
+
+    def _expire(self) -> None:
+        self.end("token_expired", "Your session has expired. Sign in again.")
 
     def _send(self, message: str) -> None:
         if not self._connection.send(message):
@@ -275,7 +260,8 @@ class Session:
         self._connection.close("slow_consumer", packets.event("error", farewell), at_once=True)
 
     def _on_closed(self, reason: str) -> None:
-        self._timer.cancel()
+        self._introduction.cancel()
+        self._expiry.stop()
         if self._delivery is not None:
             self._delivery.look_up()
         if self._forget is not None:
