@@ -4,41 +4,34 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, TypeVar
 from urllib.parse import quote
 
 from pydantic import BaseModel
 
-from careerlens.foundation.clock import epoch_ms
 from careerlens.foundation.errors import (
     FieldProblem,
     InvalidInputError,
     JobNotFoundError,
     OutcomeUnknownError,
-    UnauthorizedJobError,
 )
 from careerlens.jobs.definitions import JobDefinition, Registry
-from careerlens.jobs.ids import JobId, new_job_id, parse_job_id
-from careerlens.jobs.keys import live_key, live_member, split_live_member
+from careerlens.jobs.finding import FoundJob, JobFinder
+from careerlens.jobs.ids import JobId, new_job_id
+from careerlens.jobs.liveindex import LiveIndex
 from careerlens.jobs.model import CancelResponse, JobCreatedResponse, JobStatusResponse
-from careerlens.jobs.owner import owner_of
-from careerlens.jobs.queues import note_used, used_queues
+from careerlens.jobs.queues import note_used
 from careerlens.jobs.snapshot import snapshot
 from careerlens.jobs.validation import ENVELOPE_FIELDS, validate_input
-from careerlens.queue import Backoff, CancelOutcome, JobOptions, JobRecord, Queue, QueueState
-from careerlens.wire.keys import is_safe_job_id
+from careerlens.queue import Backoff, CancelOutcome, JobOptions, Queue, QueueState
 from careerlens.wire.link import Link
 
 CANCEL_WAIT_S = 2.0
 KEPT_FINISHED = {"age": 86_400, "count": 10_000}
 PRIORITY = 1
 _TRIES = 3
-_LIVE_INDEX_SECONDS = 30 * 86_400
-_UNSEEN_GRACE_MS = 60_000
-_QUEUES_FRESH_S = 5.0
 _POLL_FIRST_S, _POLL_LONGEST_S = 0.02, 0.2
-_LIST_PAGE = 100
 
 T = TypeVar("T")
 
@@ -62,12 +55,10 @@ class JobManager:
     ) -> None:
         self._link = link
         self._registry = registry
-        self._prefix = prefix
+        self._finder = JobFinder(link, registry, prefix=prefix)
+        self._live = LiveIndex(link, self._finder)
         self._find_past_job = find_past_job
-        self._queues: dict[str, Queue] = {}
         self._opened: set[str] = set()
-        self._used_queues: frozenset[str] = frozenset()
-        self._used_queues_until = 0.0
 
     # Creating
 
@@ -98,7 +89,7 @@ class JobManager:
         queue = await self._open_queue(job_type)
         options = _options(definition, job_id)
         indexed, added = await asyncio.gather(
-            _repeat(lambda: self._remember(user_id, job_type, job_id)),
+            _repeat(lambda: self._live.enter(user_id, job_type, job_id)),
             _repeat(lambda: queue.add(job_type, payload, options)),
             return_exceptions=True,
         )
@@ -130,10 +121,9 @@ class JobManager:
 
         Raises `JobNotFoundError`, and its kind `UnauthorizedJobError` for somebody else's job.
         """
-        found = await self._locate(job_id, user_id)
+        found = await self._finder.locate(job_id, user_id)
         if found is not None:
-            queue, record, state = found
-            return await self._snapshot(queue, record, state)
+            return await self._snapshot(found)
         past = None
         if self._find_past_job is not None:
             past = await self._find_past_job(job_id, user_id)
@@ -143,24 +133,7 @@ class JobManager:
 
     async def list_active_jobs(self, user_id: str, limit: int = 100) -> list[JobStatusResponse]:
         """The user's jobs that have not ended, newest first. The cost is theirs alone."""
-        active: list[JobStatusResponse] = []
-        offset = 0
-        while len(active) < limit:
-            entries = await self._link.call(
-                "ZREVRANGE", live_key(user_id), offset, offset + _LIST_PAGE - 1, "WITHSCORES"
-            )
-            page = [
-                (*split_live_member(member.decode()), int(float(score)))
-                for member, score in zip(entries[::2], entries[1::2], strict=True)
-            ]
-            statuses, gone = await self._read_page(user_id, page)
-            active += statuses
-            if gone:
-                await self._link.call("ZREM", live_key(user_id), *gone)
-            if len(page) < _LIST_PAGE:
-                break
-            offset += _LIST_PAGE - len(gone)
-        return active[:limit]
+        return [await self._snapshot(found) for found in await self._live.jobs(user_id, limit)]
 
     # Ending
 
@@ -171,11 +144,11 @@ class JobManager:
 
         Raises as `get_job_status`.
         """
-        found = await self._locate(job_id, user_id)
+        found = await self._finder.locate(job_id, user_id)
         if found is None:
             status = await self.get_job_status(job_id, user_id)
             return CancelResponse(job_id=job_id, status=status.status, outcome="already_final")
-        queue = found[0]
+        queue = found.queue
         outcome = await _repeat(lambda: queue.cancel(job_id))
         if outcome is CancelOutcome.NOT_FOUND:
             raise JobNotFoundError(job_id)
@@ -184,7 +157,7 @@ class JobManager:
         status = await self.get_job_status(job_id, user_id)
         if not status.status.is_final:
             return CancelResponse(job_id=job_id, status=status.status, outcome="cancelling")
-        await self._link.call("ZREM", live_key(user_id), live_member(queue.name, job_id))
+        await self._live.leave(user_id, queue.name, job_id)
         was_cancelled = status.status == "cancelled" and outcome is not CancelOutcome.ALREADY_FINAL
         return CancelResponse(
             job_id=job_id,
@@ -195,96 +168,26 @@ class JobManager:
     async def clean_up(self, *, older_than_s: float = 86_400) -> int:
         """Remove jobs that ended longer ago from every known queue; returns how many."""
         removed = 0
-        for name in await self._known_queues():
+        for name in await self._finder.known_queues():
             for state in (QueueState.COMPLETED, QueueState.FAILED):
-                ids = await self._queue(name).clean(state, older_than_ms=int(older_than_s * 1000))
+                ids = await self._finder.queue(name).clean(
+                    state, older_than_ms=int(older_than_s * 1000)
+                )
                 removed += len(ids)
         return removed
 
-    # Finding a job by its id
-
-    async def _locate(
-        self, job_id: str, user_id: str
-    ) -> tuple[Queue, JobRecord, QueueState] | None:
-        """The job in its queue; None when it is in none.
-
-        Raises `UnauthorizedJobError` when it is somebody else's.
-        """
-        ours = parse_job_id(job_id)
-        if ours is not None and ours.user_id != user_id:
-            raise UnauthorizedJobError(job_id)
-        if ours is not None:
-            queues: Iterable[str] = (ours.job_type,)
-        elif _may_be_foreign(job_id):
-            queues = await self._known_queues()
-        else:
-            return None
-        for name in queues:
-            queue = self._queue(name)
-            record, state = await queue.job_and_state(job_id)
-            # Producers of another make count per queue: the same number may be anybody's.
-            is_job = record is not None and record.name is not None
-            if record is not None and is_job and owner_of(job_id, record.data) == user_id:
-                return queue, record, state
-        return None
-
-    async def _known_queues(self) -> frozenset[str]:
-        now = time.monotonic()
-        if now >= self._used_queues_until:
-            self._used_queues = await used_queues(self._link)
-            self._used_queues_until = now + _QUEUES_FRESH_S
-        return self._used_queues | frozenset(self._registry)
-
-    def _queue(self, name: str) -> Queue:
-        if name not in self._queues:
-            self._queues[name] = Queue(name, self._link, prefix=self._prefix)
-        return self._queues[name]
+    # Steps
 
     async def _open_queue(self, name: str) -> Queue:
-        queue = self._queue(name)
+        queue = self._finder.queue(name)
         if name not in self._opened:
             await queue.open()
             await note_used(self._link, name)
             self._opened.add(name)
         return queue
 
-    async def _remember(self, user_id: str, job_type: str, job_id: JobId) -> None:
-        """Enter the job in its owner's index, before it is in line, so that it is never missed."""
-        key = live_key(user_id)
-        member = live_member(job_type, str(job_id))
-        await self._link.call_many(
-            [("ZADD", key, job_id.created_at_ms, member), ("EXPIRE", key, _LIVE_INDEX_SECONDS)]
-        )
-
-    async def _read_page(
-        self, user_id: str, page: list[tuple[str, str, int]]
-    ) -> tuple[list[JobStatusResponse], list[str]]:
-        """The statuses of live jobs on a page of the index, and members that are so no more."""
-        by_queue: dict[str, list[str]] = {}
-        for queue, job_id, _ in page:
-            by_queue.setdefault(queue, []).append(job_id)
-        found: dict[tuple[str, str], tuple[JobRecord | None, QueueState]] = {}
-        for queue, job_ids in by_queue.items():
-            read = await self._queue(queue).jobs_and_states(job_ids)
-            found.update({(queue, id_): each for id_, each in zip(job_ids, read, strict=True)})
-        statuses: list[JobStatusResponse] = []
-        gone: list[str] = []
-        grace_ends = epoch_ms() - _UNSEEN_GRACE_MS
-        for queue, job_id, entered_ms in page:
-            record, state = found[queue, job_id]
-            if record is None or record.name is None:
-                # It may be on its way into the queue.
-                if entered_ms < grace_ends:
-                    gone.append(live_member(queue, job_id))
-            elif state.is_final or owner_of(job_id, record.data) != user_id:
-                gone.append(live_member(queue, job_id))
-            else:
-                statuses.append(await self._snapshot(self._queue(queue), record, state))
-        return statuses, gone
-
-    async def _snapshot(
-        self, queue: Queue, record: JobRecord, state: QueueState
-    ) -> JobStatusResponse:
+    async def _snapshot(self, found: FoundJob) -> JobStatusResponse:
+        queue, record, state = found
         delayed_until = None
         if state is QueueState.DELAYED:
             score = await self._link.call("ZSCORE", queue.keys.delayed, record.id)
@@ -336,12 +239,6 @@ def _validate(definition: JobDefinition, data: Mapping[str, Any], user_id: str) 
     return validate_input(
         definition, {name: value for name, value in data.items() if name not in ENVELOPE_FIELDS}
     )
-
-
-def _may_be_foreign(job_id: str) -> bool:
-    """Whether a producer of another make can have given this id; then it is safe to look for."""
-    is_counter = job_id.isascii() and job_id.isdecimal() and len(job_id) <= 16
-    return is_counter or is_safe_job_id(job_id)
 
 
 async def _repeat(action: Callable[[], Awaitable[T]]) -> T:
