@@ -7,7 +7,6 @@ from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
-from urllib.parse import quote
 
 import httpx
 import uvicorn
@@ -87,36 +86,3 @@ async def running_worker(
     finally:
         working.cancel()
         await asyncio.gather(working, return_exceptions=True)
-
-
-def at(job_id: str, what: str) -> str:
-    """The path of one thing about a job."""
-    return f"/api/jobs/{quote(job_id, safe='')}/{what}"
-
-
-async def create(client: httpx.AsyncClient, **fields: Any) -> str:
-    """Create a cover letter, or whatever `fields` say, and return its id."""
-    body = {"type": "cover-letter", "targetRole": "Editor"} if "type" not in fields else {}
-    response = await client.post("/api/jobs", json=body | fields)
-    assert response.status_code == 202, response.text
-    job_id: str = response.json()["jobId"]
-    return job_id
-
-
-async def status(client: httpx.AsyncClient, job_id: str) -> dict[str, Any]:
-    """What the API says about a job."""
-    response = await client.get(at(job_id, "status"))
-    assert response.status_code == 200, response.text
-    body: dict[str, Any] = response.json()
-    return body
-
-
-async def reaches(client: httpx.AsyncClient, job_id: str, wanted: str) -> dict[str, Any]:
-    """What the API says once the job has this status."""
-
-    async def there() -> dict[str, Any]:
-        seen = await status(client, job_id)
-        assert seen["status"] == wanted, seen
-        return seen
-
-    return await eventually(there, within=20)

@@ -7,14 +7,11 @@ import signal
 import subprocess
 import sys
 from pathlib import Path
-from typing import Any
-from urllib.parse import quote
 
 import httpx
 
 from support import eventually, free_port
 
-EXAMPLES = Path(__file__).parents[1] / "examples"
 START_WITHIN_S = 40.0
 
 
@@ -116,39 +113,3 @@ class Product:
         return httpx.AsyncClient(
             base_url=self.url, headers={"x-user-id": user}, timeout=10, trust_env=False
         )
-
-
-async def create_resume_job(client: httpx.AsyncClient, role: str = "Full Stack Developer") -> str:
-    """Ask for a résumé optimisation of the example text and return the job's id."""
-    resume = (EXAMPLES / "resume-marketing-badly-formatted.txt").read_text()
-    response = await client.post(
-        "/api/jobs",
-        json={"type": "resume-optimization", "resumeText": resume, "targetRole": role},
-    )
-    assert response.status_code == 202, response.text
-    job_id: str = response.json()["jobId"]
-    return job_id
-
-
-async def job_status(client: httpx.AsyncClient, job_id: str) -> dict[str, Any]:
-    """The API's answer about a job."""
-    response = await client.get(f"/api/jobs/{quote(job_id, safe='')}/status")
-    assert response.status_code == 200, response.text
-    body: dict[str, Any] = response.json()
-    return body
-
-
-async def job_reaches(
-    client: httpx.AsyncClient, job_id: str, status: str, within: float = 30.0
-) -> dict[str, Any]:
-    """Wait until the job has this status and return the API's answer about it."""
-
-    seen: dict[str, Any] = {}
-
-    async def reached() -> bool:
-        seen.update(await job_status(client, job_id))
-        assert seen["status"] == status, f"still {seen['status']}: {seen}"
-        return True
-
-    await eventually(reached, within=within)
-    return seen

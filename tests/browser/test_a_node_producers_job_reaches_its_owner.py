@@ -5,7 +5,8 @@ from __future__ import annotations
 from playwright.async_api import Page, expect
 
 from node_peer import node_peer
-from stack import EXAMPLES, Product
+from resumes import EXAMPLES
+from stack import Product
 from support import Valkey, eventually
 
 QUEUE = "resume-optimization"

@@ -8,7 +8,9 @@ from typing import Any
 
 from playwright.async_api import Page, WebSocket, expect
 
-from stack import EXAMPLES, Product, create_resume_job, job_reaches
+from job_requests import create_resume_job, reaches
+from resumes import EXAMPLES
+from stack import Product
 from support import eventually
 
 ROLE = "Full Stack Developer"
@@ -152,7 +154,7 @@ async def test_nobody_sees_another_persons_report(page: Page, product: Product) 
     """The address of a foreign report says the same as one that never was."""
     async with product.client("somebody-else") as client:
         job_id = await create_resume_job(client)
-        await job_reaches(client, job_id, "completed")
+        await reaches(client, job_id, "completed")
     await page.goto(product.url)
     await page.evaluate("id => { location.hash = '#/jobs/' + encodeURIComponent(id) }", job_id)
     await expect(page.get_by_role("heading", name="No such report")).to_be_visible()

@@ -12,7 +12,9 @@ import pytest
 import redis
 from playwright.async_api import Dialog, Page, Request, expect
 
-from stack import EXAMPLES, Product, job_reaches
+from job_requests import reaches
+from resumes import EXAMPLES
+from stack import Product
 from support import Valkey
 
 QUEUE = "resume-optimization"
@@ -103,7 +105,7 @@ async def test_a_hostile_report_is_shown_as_text(
         job_id = await hand_in(
             client, f"Editor {PAYLOADS[1]}", f"{PAYLOADS[2]}.txt", "\n".join(lines).encode()
         )
-        done = await job_reaches(client, job_id, "completed", within=60)
+        done = await reaches(client, job_id, "completed", within=60)
     with redis.Redis(port=valkey.port) as server:
         result = poisoned(done["result"], itertools.cycle(PAYLOADS))
         server.hset(f"bull:{QUEUE}:{job_id}", "returnvalue", json.dumps(result))

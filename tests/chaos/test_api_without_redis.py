@@ -11,8 +11,9 @@ import httpx
 import pytest
 import redis
 
-from apis import at, create, reaches, running_api, running_worker, status
+from apis import running_api, running_worker
 from conftest import ValkeyFactory
+from job_requests import at, create, reaches, status
 from support import Valkey, eventually
 
 BODY = {"type": "cover-letter", "targetRole": "Editor"}

@@ -11,10 +11,11 @@ import httpx
 import pytest
 import redis
 
-from apis import api_settings, create, reaches, running_api, status
+from apis import api_settings, running_api
 from careerlens.foundation.errors import ConfigurationError
 from careerlens.jobs.definitions import Registry
 from careerlens.jobs.working import run_worker
+from job_requests import create, reaches, status
 from support import eventually, free_port
 from team_jobs import REGISTRY
 

@@ -15,7 +15,8 @@ from pathlib import Path
 import pytest
 
 from careerlens.cli.exits import Exit
-from stack import Product, job_status
+from job_requests import status
+from stack import Product
 from support import Valkey, eventually
 
 EXAMPLE = Path(__file__).parents[2] / "src" / "careerlens" / "cli" / "example-resume.txt"
@@ -124,7 +125,7 @@ async def test_ctrl_c_cancels_the_job(product: Product) -> None:
         process.send_signal(signal.SIGINT)
         await asyncio.wait_for(process.communicate(), 30)
         assert process.returncode == Exit.INTERRUPTED
-        assert (await job_status(client, job_id))["status"] == "cancelled"
+        assert (await status(client, job_id))["status"] == "cancelled"
 
 
 async def test_submit_prints_the_id_and_leaves(product: Product) -> None:
@@ -133,7 +134,7 @@ async def test_submit_prints_the_id_and_leaves(product: Product) -> None:
     job_id = said.out.strip()
     assert re.fullmatch(r"b%20c:nap:\d+:[\w-]+", job_id)
     async with product.client("b c") as client:
-        assert (await job_status(client, job_id))["type"] == "nap"
+        assert (await status(client, job_id))["type"] == "nap"
 
 
 async def test_submit_and_wait_prints_the_result(product: Product) -> None:

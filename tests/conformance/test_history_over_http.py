@@ -10,8 +10,9 @@ import httpx
 import pytest
 import redis
 
-from apis import RunningApi, at, create, reaches, running_api, running_worker, status
+from apis import RunningApi, running_api, running_worker
 from careerlens.archive import ArchiveStore, run_recorder
+from job_requests import at, create, reaches, status
 from support import eventually
 from team_jobs import REGISTRY
 

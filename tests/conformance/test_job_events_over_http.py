@@ -11,8 +11,9 @@ from typing import Any
 import httpx
 import pytest
 
-from apis import RunningApi, at, create, reaches, running_api, running_worker
+from apis import RunningApi, running_api, running_worker
 from careerlens.realtime.relay import Relay
+from job_requests import at, create, reaches
 from support import eventually
 from team_jobs import REGISTRY
 

@@ -10,9 +10,10 @@ from typing import Any
 import httpx
 import pytest
 
-from apis import RunningApi, api_settings, at, create, running_api
+from apis import RunningApi, api_settings, running_api
 from careerlens.api.app import create_app
 from careerlens.jobs.manager import JobManager
+from job_requests import at, create
 from team_jobs import REGISTRY
 
 

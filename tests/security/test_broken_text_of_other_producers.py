@@ -9,9 +9,10 @@ from pathlib import Path
 import pytest
 import redis
 
-from apis import RunningApi, at, running_api, status
+from apis import RunningApi, running_api
 from careerlens.foundation.foreignjson import parse_foreign
 from careerlens.jobs.keys import live_key, live_member
+from job_requests import at, status
 
 QUEUE = "cover-letter"
 

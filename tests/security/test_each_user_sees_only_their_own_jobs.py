@@ -13,7 +13,8 @@ import httpx
 import pytest
 import redis
 
-from apis import RunningApi, at, create, running_api, status
+from apis import RunningApi, running_api
+from job_requests import at, create, status
 
 # Names that a prefix test, an encoding taken twice or a pattern would confuse with the owner's.
 OWNERS_AND_INTRUDERS = [

@@ -14,8 +14,9 @@ import httpx
 import pytest
 import redis
 
-from apis import RunningApi, create, running_api
+from apis import RunningApi, running_api
 from careerlens.api import bodies
+from job_requests import create
 from tokens import good_claims, hs256
 
 JSON = {"content-type": "application/json"}

@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 
 import documents
-from stack import Product, create_resume_job, job_reaches
+from job_requests import create_resume_job, reaches
+from stack import Product
 from support import Valkey
 
 MIB = 1024 * 1024
@@ -69,7 +70,7 @@ async def test_each_attack_fails_its_own_job_and_nothing_else(
     }
     async with product.client("user-1") as client:
         first = await create_resume_job(client)
-        await job_reaches(client, first, "completed", within=60)
+        await reaches(client, first, "completed", within=60)
         usual = peak_resident_bytes(product.pid("worker"))
         asked = product.log("api").count("/api/config")
         before = {path.name for path in tmp_path.iterdir()}
@@ -77,13 +78,13 @@ async def test_each_attack_fails_its_own_job_and_nothing_else(
             form = {"type": "resume-optimization", "targetRole": "Data Analyst"}
             answer = await client.post("/api/jobs", data=form, files={"resume": (name, content)})
             assert answer.status_code == 202, (name, answer.text)
-            failed = await job_reaches(client, answer.json()["jobId"], "failed", within=90)
+            failed = await reaches(client, answer.json()["jobId"], "failed", within=90)
             assert failed["errorCode"], name
             assert failed["attemptsMade"] == 1, "what can never work is not tried again"
             for inside in ("Traceback", ".py", "/", "root:"):
                 assert inside not in failed["error"], (name, failed["error"])
         last = await create_resume_job(client)
-        await job_reaches(client, last, "completed", within=60)
+        await reaches(client, last, "completed", within=60)
     assert {path.name for path in tmp_path.iterdir()} == before
     assert product.log("api").count("/api/config") == asked, "an entity was fetched"
     assert peak_resident_bytes(product.pid("worker")) - usual < 64 * MIB

@@ -9,7 +9,8 @@ from urllib.parse import quote
 import pytest
 import redis
 
-from apis import RunningApi, at, create, reaches, running_api, running_worker
+from apis import RunningApi, running_api, running_worker
+from job_requests import at, create, reaches
 
 SUFFIXES = [
     "wait", "active", "completed", "failed", "delayed", "meta", "events", "id", "marker", "pc",

@@ -13,7 +13,8 @@ import httpx
 import pytest
 import redis
 
-from stack import Product, job_reaches
+from job_requests import reaches
+from stack import Product
 from support import Valkey, eventually
 from tokens import SECRET, token
 
@@ -71,12 +72,12 @@ async def test_no_log_holds_what_was_entrusted(product: Product) -> None:
         body = form | {"resumeText": RESUME}
         made = await http.post("/api/jobs", json=body, headers={"idempotency-key": CANARIES["key"]})
         assert made.status_code == 202, made.text
-        await job_reaches(http, made.json()["jobId"], "completed", within=60)
+        await reaches(http, made.json()["jobId"], "completed", within=60)
         # What fails is logged with more words than what goes well.
         name = f"{CANARIES['name']}.pdf"
         bad = await http.post("/api/jobs", data=form, files={"resume": (name, PDF_BOMB)})
         assert bad.status_code == 202, bad.text
-        await job_reaches(http, bad.json()["jobId"], "failed", within=90)
+        await reaches(http, bad.json()["jobId"], "failed", within=90)
         await http.post("/api/jobs", json=body | {CANARIES["text"]: CANARIES["name"]})
         await http.post("/api/jobs", content=json.dumps(body)[:-3].encode())
         await http.post("/api/jobs", json=body | {"resumeText": RESUME * 10_000})

@@ -9,8 +9,9 @@ from pathlib import Path
 import httpx
 import pytest
 
-from apis import RunningApi, at, create, running_api
+from apis import RunningApi, running_api
 from careerlens.api.streaming import MAX_STREAMS
+from job_requests import at, create
 from support import eventually
 
 
