@@ -31,9 +31,10 @@ def server(redis_url: str) -> Iterator[redis.Redis]:
 
 def put(server: redis.Redis, job_id: str, state: str, **fields: str) -> None:
     """A job as another producer would leave it, listed among its owner's."""
-    common: dict[str, str] = {"name": "x", "timestamp": "1", "opts": "{}"}
-    data = {"data": json.dumps({"userId": "user-1"})}
-    server.hset(f"bull:{QUEUE}:{job_id}", mapping={**common, **data, **fields})
+    data = json.dumps({"userId": "user-1"})
+    common = {"name": "x", "timestamp": "1", "opts": "{}", "data": data}
+    for field, value in (common | fields).items():
+        server.hset(f"bull:{QUEUE}:{job_id}", field, value)
     if state == "wait":
         server.lpush(f"bull:{QUEUE}:wait", job_id)
     else:
