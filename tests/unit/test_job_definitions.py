@@ -117,3 +117,8 @@ def test_a_mistake_in_a_job_module_is_named_with_its_place(
     monkeypatch.syspath_prepend(tmp_path)
     with pytest.raises(ConfigurationError, match=rf"{module}\.py, {expected}\)"):
         load_registry(load_settings(jobs_modules=(module,)))
+
+
+def test_a_module_without_a_job_type_is_named() -> None:
+    with pytest.raises(ConfigurationError, match="'colorsys' holds no function decorated"):
+        load_registry(load_settings(jobs_modules=("colorsys",)))

@@ -215,11 +215,12 @@ class Registry(Mapping[str, JobDefinition]):
 def load_registry(settings: Settings) -> Registry:
     """Find the job types of installed packages and of the modules in `CAREERLENS_JOBS`.
 
-    Raises `ConfigurationError` when a module cannot be imported or two types share a name.
+    Raises `ConfigurationError` when a module cannot be imported, one that was named holds no job
+    type, or two types share a name.
     """
     installed = [point.module for point in entry_points(group=ENTRY_POINT_GROUP)]
     modules = [_import(name) for name in installed if _exists(name)]
-    modules += [_import(name) for name in settings.jobs_modules if name not in installed]
+    modules += [_import_own(name) for name in settings.jobs_modules if name not in installed]
     return Registry(definition for module in modules for definition in definitions_in(module))
 
 
@@ -238,6 +239,17 @@ def _exists(name: str) -> bool:
         return importlib.util.find_spec(name) is not None
     except ModuleNotFoundError:
         return False
+
+
+def _import_own(name: str) -> ModuleType:
+    module = _import(name)
+    if next(definitions_in(module), None) is None:
+        raise ConfigurationError(
+            "CAREERLENS_JOBS",
+            f"the module {name!r} holds no function decorated with @job.",
+            "Decorate one, or take the module out of the list.",
+        )
+    return module
 
 
 def _import(name: str) -> ModuleType:
