@@ -30,7 +30,7 @@ def our_variables() -> set[str]:
     return {str(field.alias) for field in Settings.model_fields.values()}
 
 
-def test_compose_runs_the_four_services_of_the_seed(compose: dict[str, Any]) -> None:
+def test_compose_runs_the_four_services(compose: dict[str, Any]) -> None:
     assert set(compose["services"]) == {"redis", *ROLES}
     assert compose["services"]["redis"]["image"] == "redis:7-alpine"
     assert compose["services"]["socket"]["ports"] == ["3001:3001"]

@@ -84,8 +84,9 @@ async def open_services(
         )
 
 
-def services_of(request: Request) -> Services:
+async def services_of(request: Request) -> Services:
     """The services of the application that handles this request."""
+    # A plain function would cost a thread at each request: FastAPI runs those in its pool.
     services: Services = request.app.state.services
     return services
 
