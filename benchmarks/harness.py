@@ -21,6 +21,7 @@ import resource
 import sys
 import threading
 import time
+from abc import ABC, abstractmethod
 from collections.abc import Awaitable, Callable, Coroutine, Iterable, Iterator
 from pathlib import Path
 from typing import TypeVar
@@ -77,15 +78,15 @@ async def handle_async(number: int) -> None:
     tally.job(number)
 
 
-class Peer:
+class Peer(ABC):
     """One system. What it cannot do raises `Unsupported`, with the reason."""
 
     def __init__(self, url: str) -> None:
         self.url = url
 
+    @abstractmethod
     def enqueue(self, jobs: int) -> float:
         """Add jobs one by one, as many at once as the system's client can; the seconds taken."""
-        raise NotImplementedError
 
     def enqueue_bulk(self, jobs: int) -> float:
         """Add jobs by the call that takes many; the seconds taken."""
@@ -95,13 +96,13 @@ class Peer:
         """Add jobs that have a priority; the seconds taken."""
         raise Unsupported("no priorities")
 
+    @abstractmethod
     def feed(self) -> None:
         """Add a job now, each time a line comes in."""
-        raise NotImplementedError
 
+    @abstractmethod
     def work(self, concurrency: int) -> None:
         """Run jobs in this process for ever, handing each one's number to the tally."""
-        raise NotImplementedError
 
     def work_prioritized(self, concurrency: int) -> None:
         """As `work`, for the jobs of `enqueue_prioritized`."""
@@ -111,9 +112,9 @@ class Peer:
 class BlockingPeer(Peer):
     """A system whose client blocks: its jobs are added one after the other."""
 
+    @abstractmethod
     def add(self, number: int) -> None:
         """Add one job."""
-        raise NotImplementedError
 
     def enqueue(self, jobs: int) -> float:
         started = time.perf_counter()
@@ -132,9 +133,9 @@ class AsyncPeer(Peer):
     async def open(self) -> None:
         """Connect as a producer."""
 
+    @abstractmethod
     async def add(self, number: int) -> None:
         """Add one job."""
-        raise NotImplementedError
 
     async def add_many(self, numbers: Iterable[int]) -> None:
         """Add jobs in one call."""
@@ -144,9 +145,9 @@ class AsyncPeer(Peer):
         """Add jobs with priority 1."""
         raise Unsupported("no priorities")
 
+    @abstractmethod
     async def serve(self, concurrency: int) -> None:
         """Run jobs for ever."""
-        raise NotImplementedError
 
     def enqueue(self, jobs: int) -> float:
         return run(self._timed(lambda: self._add_at_once(jobs)))

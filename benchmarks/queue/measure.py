@@ -392,7 +392,8 @@ def main() -> None:
     parser.add_argument("--jobs", type=int, default=jobs)
     parser.add_argument("--runs", type=int, default=1 if quick else 3)
     parser.add_argument("--pickup-seconds", type=float, default=1.0 if quick else 6.0)
-    parser.add_argument("--systems", nargs="+", metavar="NAME", default=[s.name for s in SYSTEMS])
+    known = [system.name for system in SYSTEMS]
+    parser.add_argument("--systems", nargs="+", metavar="NAME", choices=known, default=known)
     arguments = parser.parse_args()
     chosen = [system for system in SYSTEMS if system.name in arguments.systems]
     results = Measurements()
