@@ -25,6 +25,7 @@ from careerlens.wire.events import (
 from careerlens.wire.keys import QueueKeys, is_safe_job_id
 from careerlens.wire.lease import Lease, LeaseLostError
 from careerlens.wire.link import Link
+from careerlens.wire.opening import open_link
 from careerlens.wire.scripts import BULLMQ_VERSION, Script, verify_scripts
 
 __all__ = [
@@ -49,6 +50,7 @@ __all__ = [
     "cancel_channel",
     "is_safe_job_id",
     "last_position",
+    "open_link",
     "stream_position",
     "verify_scripts",
 ]
