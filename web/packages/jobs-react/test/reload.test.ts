@@ -1,6 +1,6 @@
 import { expect, it, onTestFinished, vi } from 'vitest';
 
-import { forgetStoredJobs } from '../src/core/storage.js';
+import { forgetStoredJobs, loadState, saveState, type StoredJob } from '../src/core/storage.js';
 import { timings } from '../src/core/timings.js';
 import { eventually, openPage, startBackend } from './harness.js';
 
@@ -190,4 +190,24 @@ it('a server that has lost its feeds does not keep the page from starting anew',
   await eventually(() => expect(backend.handshakes).toHaveLength(3));
   expect(backend.handshakes[1]?.lastEventId).toBe('1900000000000-0');
   expect(backend.handshakes[2]?.lastEventId).toMatch(/^1700000000000-/);
+});
+
+it('an end that one tab knows from polling outlives a tab at the same place in the feed', () => {
+  const running: StoredJob = {
+    jobId: 'u:report:1:r',
+    type: 'report',
+    status: 'processing',
+    createdAt: Date.now(),
+    attemptsMade: 0,
+    maxAttempts: 3,
+    settled: false,
+    dismissed: false,
+  };
+  const ended: StoredJob = { ...running, status: 'completed', completedAt: Date.now(), settled: true };
+  saveState('polling', { jobs: [ended], lastEventId: '7-0' });
+  saveState('polling', { jobs: [running], lastEventId: '7-0' });
+  expect(loadState('polling').jobs).toMatchObject([ended]);
+  // The feed has gone on, and may have reopened it.
+  saveState('polling', { jobs: [running], lastEventId: '8-0' });
+  expect(loadState('polling').jobs).toMatchObject([running]);
 });

@@ -53,7 +53,13 @@ function merge(stored: StoredState, ours: StoredState): StoredState {
   const isBehind = stored.lastEventId !== null && isAfter(stored.lastEventId, ours.lastEventId);
   const [newer, older] = isBehind ? [stored, ours] : [ours, stored];
   const before = new Map(older.jobs.map((job) => [job.jobId, job]));
-  const jobs = newer.jobs.map((job) => ({ ...job, dismissed: job.dismissed || isDismissed(before.get(job.jobId)) }));
+  // At the same place in the feed, whoever knows of an end has it from polling, and is right.
+  const isLevel = stored.lastEventId === ours.lastEventId;
+  const jobs = newer.jobs.map((job) => {
+    const other = before.get(job.jobId);
+    if (isLevel && other?.settled === true && !job.settled) return other;
+    return { ...job, dismissed: job.dismissed || isDismissed(other) };
+  });
   if (!isBehind) return { jobs, lastEventId: ours.lastEventId };
   const known = new Set(jobs.map((job) => job.jobId));
   return {
