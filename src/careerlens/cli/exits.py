@@ -22,6 +22,11 @@ class Exit(IntEnum):
     INTERRUPTED = 130
     """Ctrl-C."""
 
+    @classmethod
+    def of(cls, code: int) -> Exit:
+        """The meaning of the code that a process of ours ended with."""
+        return cls(code) if code in set(cls) else cls.FAILED
+
 
 EXIT_CODES_HELP = (
     "Exit codes: 0 done, 1 the job failed or a check did, 2 wrong command line or input, "

@@ -37,6 +37,7 @@ def run(
     file: Annotated[Path | None, Parameter(alias="-f")] = None,
     role: Annotated[str | None, Parameter(alias="-r")] = None,
     json: Flag = False,
+    processes: Annotated[int | None, Parameter(alias="-p")] = None,
 ) -> int:
     """Start everything: Redis (an embedded one unless configured), API and page, worker, sockets.
 
@@ -59,6 +60,8 @@ def run(
         With --once: the role it is meant for. [Full Stack Developer]
     json:
         With --once: print the result as JSON.
+    processes:
+        How many processes run jobs. [WORKER_PROCESSES; 1]
     """
     from careerlens.cli.looping import run_async
     from careerlens.cli.submitting import read_resume
@@ -72,7 +75,7 @@ def run(
             code=Exit.USAGE,
         )
     upload = read_resume(str(file or EXAMPLE)) if once else None
-    settings = load_settings()
+    settings = load_settings(worker_processes=processes)
     configure_logging("run", settings)
     settings = _with_real_ports(settings)
     if upload is None:
@@ -199,8 +202,7 @@ def _child_problem(problem: str, log_path: Path | None, code: int) -> CommandErr
     if log_path is not None:
         sys.stderr.write(log_path.read_text("utf-8", errors="replace"))
         remedy = f"It says why above, and in {log_path}."
-    known = Exit(code) if code in set(Exit) else Exit.FAILED
-    return CommandError(problem, remedy, code=known)
+    return CommandError(problem, remedy, code=Exit.of(code))
 
 
 def _children(settings: Settings) -> list[ChildSpec]:
@@ -211,17 +213,18 @@ def _children(settings: Settings) -> list[ChildSpec]:
     from careerlens.foundation.supervision import ChildSpec
 
     assert settings.worker_health_port is not None
-    ports = {
+    environment = {
         "API_PORT": str(settings.api_port),
         "SOCKET_PORT": str(settings.socket_port),
         "WORKER_HEALTH_PORT": str(settings.worker_health_port),
+        "WORKER_PROCESSES": str(settings.worker_processes),
     }
     return [
         ChildSpec(
             name=name,
             command=(sys.executable, "-m", "careerlens", name),
             ready_at=(host, port),
-            environment=ports,
+            environment=environment,
             grace_s=settings.shutdown_seconds + _STOP_MARGIN_S,
         )
         for name, host, port in (

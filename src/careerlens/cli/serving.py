@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, Annotated
 
@@ -59,6 +60,7 @@ def socket(*, host: str | None = None, port: int | None = None) -> int:
 def worker(
     *,
     concurrency: Annotated[int | None, Parameter(alias="-c")] = None,
+    processes: Annotated[int | None, Parameter(alias="-p")] = None,
     types: Annotated[str | None, Parameter(alias="-t")] = None,
 ) -> int:
     """Run jobs, until stopped. Running jobs are finished, or handed back, before it ends.
@@ -67,23 +69,49 @@ def worker(
 
         careerlens worker
         careerlens worker --concurrency 20 --types resume-optimization
+        careerlens worker --processes 4
 
     Parameters
     ----------
     concurrency:
-        How many jobs of each type run at once. [WORKER_CONCURRENCY; 5]
+        How many jobs of each type run at once, in each process. [WORKER_CONCURRENCY; 5]
+    processes:
+        How many processes run jobs; one that dies is started again. [WORKER_PROCESSES; 1]
     types:
         Only these job types, comma separated; all installed ones unless given.
     """
+
+    async def serve(settings: Settings, endpoint: RedisEndpoint) -> None:
+        if settings.worker_processes > 1:
+            await _run_group(settings, types)
+        else:
+            await _run_alone(settings, endpoint, types)
+
+    return _serve("worker", serve, worker_concurrency=concurrency, worker_processes=processes)
+
+
+async def _run_alone(settings: Settings, endpoint: RedisEndpoint, types: str | None) -> None:
     from careerlens.jobs.definitions import load_registry
     from careerlens.jobs.working import run_worker
 
     chosen = [name.strip() for name in types.split(",") if name.strip()] if types else None
+    await run_worker(settings, endpoint.url, load_registry(settings), types=chosen)
 
-    async def serve(settings: Settings, endpoint: RedisEndpoint) -> None:
-        await run_worker(settings, endpoint.url, load_registry(settings), types=chosen)
 
-    return _serve("worker", serve, worker_concurrency=concurrency)
+async def _run_group(settings: Settings, types: str | None) -> None:
+    from careerlens.cli.screen import CommandError
+    from careerlens.foundation.supervision import ChildFailedError
+    from careerlens.jobs.workergroup import run_group
+
+    command = [sys.executable, "-m", "careerlens", "worker"]
+    command += ["--concurrency", str(settings.worker_concurrency)]
+    command += ["--types", types] if types else []
+    try:
+        await run_group(settings, command)
+    except ChildFailedError as error:
+        raise CommandError(
+            f"{error.name} cannot run.", "It says why above.", code=Exit.of(error.exit_code)
+        ) from None
 
 
 def _serve(component: str, serve: Serve, **flags: object) -> int:

@@ -15,6 +15,7 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from enum import StrEnum
+from typing import Any
 
 from careerlens.foundation.errors import CareerLensError
 
@@ -50,6 +51,13 @@ class Health:
         """The answer's body."""
         answer: dict[str, object] = {"status": self.condition.value}
         return answer | {"checks": self.checks} if self.checks else answer
+
+    @classmethod
+    def from_wire(cls, body: Any) -> Health:
+        """Read an answer's body. Raises `ValueError` when it is none of ours."""
+        if not isinstance(body, dict) or not isinstance(body.get("checks", {}), dict):
+            raise ValueError(f"not an answer about health: {body!r}")
+        return cls(condition=Condition(str(body.get("status"))), checks=body.get("checks", {}))
 
 
 LIVE = Health(condition=Condition.LIVE)

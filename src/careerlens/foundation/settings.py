@@ -83,6 +83,8 @@ class Settings(BaseSettings):
     """Days after which the archive forgets a finished job; it keeps them for good when unset."""
 
     worker_concurrency: int = Field(5, alias="WORKER_CONCURRENCY", ge=1, le=10_000)
+    worker_processes: int = Field(1, alias="WORKER_PROCESSES", ge=1, le=256)
+    """Event loops that one `careerlens worker` runs, each a process with its own concurrency."""
     worker_max_jobs: int | None = Field(None, alias="WORKER_MAX_JOBS", ge=1)
     """Jobs that all workers of one queue together may start per minute; no limit when unset."""
     worker_health_port: int | None = Field(None, alias="WORKER_HEALTH_PORT", ge=0, le=65535)

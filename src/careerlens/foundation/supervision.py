@@ -52,7 +52,8 @@ class ChildSpec:
 
     `ready_at`: host and port whose `/health/ready` says that it can do its work. `final_codes`:
     exit codes after which it is not started again, because they mean that a person must act.
-    `grace_s`: how long it may take to end when asked, before it is killed.
+    `grace_s`: how long it may take to end when asked, before it is killed. `pass_fds`: file
+    descriptors of ours that it is given, under the same numbers.
     """
 
     name: str
@@ -61,17 +62,26 @@ class ChildSpec:
     environment: Mapping[str, str] = field(default_factory=dict)
     final_codes: frozenset[int] = frozenset({2, 3})
     grace_s: float = 15.0
+    pass_fds: tuple[int, ...] = ()
 
 
 class Supervisor:
     """Keeps children running for as long as its `run` is running.
 
-    They are started together and stopped one after the other, in the order given. `output` takes
-    what they print; unless given they print where we do.
+    They are started together and stopped one after the other, in the order given, or all at once
+    where they are `equals`. `output` takes what they print; unless given they print where we do.
     """
 
-    def __init__(self, specs: Sequence[ChildSpec], *, output: IO[bytes] | None = None) -> None:
+    def __init__(
+        self,
+        specs: Sequence[ChildSpec],
+        *,
+        output: IO[bytes] | None = None,
+        equals: bool = False,
+    ) -> None:
         self._children = [_Child(spec, output) for spec in specs]
+        self._equals = equals
+        self.is_stopping = False
 
     @property
     def pids(self) -> dict[str, int]:
@@ -90,8 +100,15 @@ class Supervisor:
         except* ChildFailedError as failures:
             raise failures.exceptions[0] from None
         finally:
-            for child in self._children:
-                await asyncio.shield(child.stop())
+            self.is_stopping = True
+            await asyncio.shield(self._stop())
+
+    async def _stop(self) -> None:
+        if self._equals:
+            await asyncio.gather(*(child.stop() for child in self._children))
+            return
+        for child in self._children:
+            await child.stop()
 
     def hurry(self) -> None:
         """Kill what is still running: a person asked twice."""
@@ -173,6 +190,7 @@ class _Child:
                 stderr=self._output,
                 env={**os.environ, **self.spec.environment, SUPERVISED: "1"},
                 start_new_session=True,
+                pass_fds=self.spec.pass_fds,
             )
         except BaseException:
             os.close(ours)

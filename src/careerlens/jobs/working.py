@@ -10,13 +10,14 @@ from contextlib import asynccontextmanager, suppress
 
 from careerlens.foundation.clock import epoch_ms
 from careerlens.foundation.errors import ConfigurationError, ServiceUnavailableError
+from careerlens.foundation.health import Health
 from careerlens.foundation.logging import get_logger
 from careerlens.foundation.settings import Settings
 from careerlens.jobs.definitions import JobDefinition, Registry
 from careerlens.jobs.keys import WORKERS_KEY
 from careerlens.jobs.processing import JobProcessor, describe_failure
 from careerlens.jobs.uploads import UploadStore
-from careerlens.jobs.workerhealth import serve_health
+from careerlens.jobs.workerhealth import health_of, serve_health
 from careerlens.wire.errors import WireError
 from careerlens.wire.link import Link
 from careerlens.worker import Limiter, Worker, WorkerOptions
@@ -55,7 +56,11 @@ async def run_worker(
             )
             for definition in definitions
         ]
-        async with serve_health(settings, workers):
+
+        async def ask() -> Health:
+            return health_of(workers)
+
+        async with serve_health(settings, ask):
             _log.info("working", types=[definition.type for definition in definitions])
             await _run_all(workers, link, name)
 
