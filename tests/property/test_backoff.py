@@ -14,7 +14,7 @@ DAY_MS = 24 * 60 * 60 * 1000
 
 
 def job(attempts: int, backoff: object) -> JobRecord:
-    record = JobRecord.from_hash("x", {"name": "x"})
+    record = JobRecord("x", {b"name": b"x"})
     record.opts.update({"attempts": attempts, "backoff": backoff})
     return record
 

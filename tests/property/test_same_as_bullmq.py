@@ -155,7 +155,7 @@ class Ours:
     async def finish(
         self, target: str, job_id: str, raw: dict[str, str], token: str, fetch_next: bool
     ) -> Any:
-        record = JobRecord.from_hash(job_id, raw)
+        record = JobRecord(job_id, {key.encode(): value.encode() for key, value in raw.items()})
         is_completed = target == "completed"
         remove = record.opts.get("removeOnComplete" if is_completed else "removeOnFail")
         options = finish_options(

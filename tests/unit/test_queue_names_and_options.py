@@ -81,6 +81,10 @@ def test_options_at_their_defaults_are_left_out_on_the_wire() -> None:
     }
 
 
+def stored(fields: dict[str, str]) -> JobRecord:
+    return JobRecord("x", {key.encode(): value.encode() for key, value in fields.items()})
+
+
 def test_a_hash_with_nonsense_in_it_is_still_a_record() -> None:
     raw = {
         "data": "{broken",
@@ -93,7 +97,7 @@ def test_a_hash_with_nonsense_in_it_is_still_a_record() -> None:
         "returnvalue": "not json",
         "progress": "nan!",
     }
-    record = JobRecord.from_hash("x", raw)
+    record = stored(raw)
     assert record.name is None
     assert (record.data, record.opts, record.stacktrace) == (None, {}, [])
     assert record.timestamp_ms == 1_700_000_000_000
@@ -104,7 +108,7 @@ def test_a_hash_with_nonsense_in_it_is_still_a_record() -> None:
 
 
 def test_a_failure_reason_in_quotes_that_is_no_json_stays_as_it_is() -> None:
-    record = JobRecord.from_hash("x", {"failedReason": '"a" is not "b"'})
+    record = stored({"failedReason": '"a" is not "b"'})
     assert record.failed_reason == '"a" is not "b"'
 
 

@@ -207,7 +207,7 @@ class Finishing:
 
 def _without_mark(record: JobRecord) -> dict[str, str | int]:
     """Clears a cancellation mark, which would otherwise end a later run of the same job."""
-    return {CANCEL_MARK: 0} if CANCEL_MARK in record.raw else {}
+    return {CANCEL_MARK: 0} if record.has_cancel_mark else {}
 
 
 def _failure_fields(record: JobRecord, outcome: Failed) -> dict[str, str | int]:
