@@ -4,11 +4,13 @@ A system is a file in `queue/peers/` with a `Peer`. The benchmark starts it as a
 own, under its own virtual environment, in one of these roles:
 
     PEER URL enqueue | enqueue_bulk | enqueue_prioritized N    add N jobs, print how long it took
+    PEER URL add_alone N    add N jobs, each after the other; print what each of them took
     PEER URL work | work_prioritized CONCURRENCY N    run jobs; print one line after the Nth, end
     PEER URL feed       add one job for every line that comes in
-    PEER URL answer     run jobs; print how long each has waited
+    PEER URL answer     run jobs; print when each has started, and how long it has waited
 
-Jobs carry one number: in the last two roles the moment of adding on the machine's monotonic clock.
+Jobs carry one number: in the last two roles the moment of adding on the machine's monotonic clock,
+which all processes share.
 Only the standard library is needed here, since every environment imports it.
 """
 
@@ -23,6 +25,7 @@ import threading
 import time
 from abc import ABC, abstractmethod
 from collections.abc import Awaitable, Callable, Coroutine, Iterable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import TypeVar
 
@@ -49,7 +52,8 @@ class Tally:
     def job(self, number: int) -> None:
         """The handler of every system's job, and all that it does."""
         if self.expected is None:
-            tell({"waited_ms": (time.monotonic_ns() - number) / 1e6})
+            now = time.monotonic_ns()
+            tell({"waited_ms": (now - number) / 1e6, "at_ms": now / 1e6})
             return
         with self._lock:
             self._count += 1
@@ -97,6 +101,10 @@ class Peer(ABC):
         raise Unsupported("no priorities")
 
     @abstractmethod
+    def add_alone(self, jobs: int) -> list[float]:
+        """Add jobs, each once the one before it is added; the seconds that each has taken."""
+
+    @abstractmethod
     def feed(self) -> None:
         """Add a job now, each time a line comes in."""
 
@@ -121,6 +129,9 @@ class BlockingPeer(Peer):
         for number in range(jobs):
             self.add(number)
         return time.perf_counter() - started
+
+    def add_alone(self, jobs: int) -> list[float]:
+        return [timed(partial(self.add, number)) for number in range(jobs)]
 
     def feed(self) -> None:
         for _ in sys.stdin:
@@ -158,6 +169,9 @@ class AsyncPeer(Peer):
     def enqueue_prioritized(self, jobs: int) -> float:
         return run(self._timed(lambda: self._in_batches(self.add_prioritized, jobs)))
 
+    def add_alone(self, jobs: int) -> list[float]:
+        return run(self._add_alone(jobs))
+
     def feed(self) -> None:
         run(self._feed())
 
@@ -178,6 +192,15 @@ class AsyncPeer(Peer):
                 await self.add(number)
 
         await asyncio.gather(*(caller() for _ in range(min(IN_FLIGHT, jobs))))
+
+    async def _add_alone(self, jobs: int) -> list[float]:
+        await self.open()
+        took_s: list[float] = []
+        for number in range(jobs):
+            started = time.perf_counter()
+            await self.add(number)
+            took_s.append(time.perf_counter() - started)
+        return took_s
 
     async def _in_batches(self, add: Callable[[Iterable[int]], Awaitable[None]], jobs: int) -> None:
         for batch in batches(jobs):
@@ -230,6 +253,8 @@ def main(make: Callable[[str], Peer]) -> None:
         peer.work(10)
     elif role == "feed":
         peer.feed()
+    elif role == "add_alone":
+        tell({"took_us": [round(took_s * 1e6) for took_s in peer.add_alone(int(numbers[0]))]})
     else:
         (jobs,) = map(int, numbers)
         try:

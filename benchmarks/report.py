@@ -38,6 +38,8 @@ class Metric:
     column: str
     title: str
     better: Literal["higher", "lower"]
+    table: str = ""
+    """Metrics of one table stand beside each other, those that are better higher before others."""
 
 
 def summarise(found: Mapping[str, Mapping[str, Sequence[float]]]) -> Results:
@@ -63,22 +65,67 @@ def publish(
     about: Mapping[str, Any],
     *,
     trial: bool = False,
+    merge: bool = False,
 ) -> None:
-    """Write everything; the figures of a trial, or of some systems alone, to a file apart."""
+    """Write everything; the figures of a trial, or of some systems alone, to a file apart.
+
+    With `merge`, the figures take the places of their predecessors, and the others stay.
+    """
     RESULTS.mkdir(parents=True, exist_ok=True)
+    about = {"date": datetime.now(UTC).date().isoformat(), "machine": machine(), **about}
+    if merge:
+        results, about = merged(_read(f"{name}.json"), results, _read(f"{name}.about.json"), about)
     results = {m.name: results[m.name] for m in metrics if m.name in results}
     file = RESULTS / f"{name}{'.trial' if trial else ''}.json"
     file.write_text(json.dumps(results, indent=2) + "\n", encoding="utf-8")
     print(f"Written to {file.relative_to(BENCHMARKS.parent)}")
     if trial:
         return
-    about = {"date": datetime.now(UTC).date().isoformat(), "machine": machine(), **about}
     text = json.dumps(about, indent=2, ensure_ascii=False)
     (RESULTS / f"{name}.about.json").write_text(text + "\n", encoding="utf-8")
     IMAGES.mkdir(parents=True, exist_ok=True)
     (IMAGES / f"benchmark-{name}.svg").write_text(plot(metrics, results), encoding="utf-8")
     picture = f"![The same as bars](images/benchmark-{name}.svg)"
     _put_into_page(name, "\n\n".join([tables(metrics, results), picture, _circumstances(about)]))
+
+
+def merged(
+    before: Results, now: Results, about_before: Mapping[str, Any], about_now: Mapping[str, Any]
+) -> tuple[Results, dict[str, Any]]:
+    """Earlier figures with newer ones in their places, and what is to be said about them."""
+    about = {**about_before, **{key: about_now[key] for key in ("machine", "versions")}}
+    for key in ("jobs", "systems"):
+        about[key] = {**about_before[key], **about_now[key]}
+    names = list(about["systems"])
+    results = {
+        metric: dict(
+            sorted(
+                {**before.get(metric, {}), **now.get(metric, {})}.items(),
+                key=lambda item: names.index(item[0]),
+            )
+        )
+        for metric in {**before, **now}
+    }
+    reasons = {
+        name: {**about_before["left_out"].get(name, {}), **about_now["left_out"].get(name, {})}
+        for name in names
+    }
+    about["left_out"] = {
+        name: {metric: why for metric, why in each.items() if name not in results.get(metric, {})}
+        for name, each in reasons.items()
+    }
+    again = {
+        "date": about_now["date"],
+        "load_average_before": about_now["load_average_before"],
+        "systems": list(about_now["systems"]),
+        "metrics": list(now),
+    }
+    about["again"] = [*about_before.get("again", ()), again]
+    return results, about
+
+
+def _read(file: str) -> Any:
+    return json.loads((RESULTS / file).read_text(encoding="utf-8"))
 
 
 def machine() -> dict[str, str | int]:
@@ -113,9 +160,10 @@ def npm_version(name: str) -> str:
 
 def tables(metrics: Sequence[Metric], results: Results) -> str:
     """The medians with the smallest and the largest run: what is made, then what it costs."""
+    shown = [metric for metric in metrics if metric.name in results]
+    groups = dict.fromkeys((m.better, m.table) for m in sorted(shown, key=lambda m: m.better))
     return "\n\n".join(
-        _table([m for m in metrics if m.better == better and m.name in results], results)
-        for better in ("higher", "lower")
+        _table([m for m in shown if (m.better, m.table) == group], results) for group in groups
     )
 
 
@@ -153,11 +201,18 @@ def _circumstances(about: Mapping[str, Any]) -> str:
         reasons = about.get("left_out", {}).get(system, {})
         left_out = "".join(f"; no `{metric}`: {why}" for metric, why in reasons.items())
         lines.append(f"- {system}: {note}{f'; {jobs:,} jobs' if jobs else ''}{left_out}")
+    for again in about.get("again", ()):
+        lines += [
+            "",
+            f"Measured again on {again['date']} (load average before: "
+            f"{again['load_average_before']}): {', '.join(again['metrics'])} of "
+            f"{', '.join(again['systems'])}.",
+        ]
     return "\n".join([*lines, "", f"Versions: {versions}."])
 
 
 OFF_THE_SCALE = 8  # times the median of all systems
-ROW, PANEL_WIDTH, LABEL, COLUMNS = 20, 480, 112, 2
+ROW, PANEL_WIDTH, LABEL, COLUMNS = 20, 480, 124, 2
 
 
 def plot(metrics: Sequence[Metric], results: Results) -> str:
@@ -202,7 +257,8 @@ def _panel(metric: Metric, systems: Mapping[str, Figure], left: int, top: int) -
     ]
     for index, (name, figure) in enumerate(ranked):
         y = 34 + index * ROW
-        kind = {"careerlens": "ours", "scripts-floor": "floor"}.get(name, "bar")
+        ours = name.startswith("careerlens")
+        kind = "floor" if name == "scripts-floor" else "ours" if ours else "bar"
         length, low, high = (min(figure[k], longest) * scale for k in ("median", "min", "max"))
         words = _number(figure["median"]) + (" …" if figure["median"] > longest else "")
         lines += [

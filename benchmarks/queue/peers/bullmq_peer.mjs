@@ -7,8 +7,9 @@ const QUEUE = 'bench';
 const IN_FLIGHT = 200;
 const BATCH = 1000;
 const [, , url, role, ...numbers] = process.argv;
-const { hostname: host, port } = new URL(url);
-const connection = { host, port: Number(port), maxRetriesPerRequest: null };
+const { hostname: host, port, pathname } = new URL(url);
+const db = Number(pathname.slice(1));
+const connection = { host, port: Number(port), db, maxRetriesPerRequest: null };
 
 const tell = (answer) => process.stdout.write(`${JSON.stringify(answer)}\n`);
 const now = () => process.hrtime.bigint();
@@ -42,6 +43,19 @@ async function addAtOnce(queue, jobs) {
   await Promise.all(Array.from({ length: IN_FLIGHT }, caller));
 }
 
+async function addAlone(jobs) {
+  const queue = new Queue(QUEUE, { connection });
+  await queue.waitUntilReady();
+  const took_us = [];
+  for (let number = 0; number < jobs; number += 1) {
+    const started = now();
+    await queue.add(QUEUE, { number });
+    took_us.push(Math.round(Number(now() - started) / 1e3));
+  }
+  tell({ took_us });
+  process.exit(0);
+}
+
 async function addInBatches(queue, jobs, opts) {
   for (let start = 0; start < jobs; start += BATCH) {
     const length = Math.min(BATCH, jobs - start);
@@ -73,10 +87,12 @@ const roles = {
   enqueue: () => timed(first, (queue) => addAtOnce(queue, first)),
   enqueue_bulk: () => timed(first, (queue) => addInBatches(queue, first, {})),
   enqueue_prioritized: () => timed(first, (queue) => addInBatches(queue, first, { priority: 1 })),
+  add_alone: () => addAlone(first),
   work: () => work(first, second),
   work_prioritized: () => work(first, second),
   answer: () => new Worker(QUEUE, async (job) => {
-    tell({ waited_ms: Number(now() - BigInt(job.data.number)) / 1e6 });
+    const at = now();
+    tell({ waited_ms: Number(at - BigInt(job.data.number)) / 1e6, at_ms: Number(at) / 1e6 });
   }, { connection, concurrency: 10 }),
   feed: async () => {
     const queue = new Queue(QUEUE, { connection });
