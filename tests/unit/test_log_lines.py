@@ -10,7 +10,6 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-import structlog
 
 from careerlens.foundation.logging import configure_logging, get_logger
 from careerlens.foundation.settings import load_settings
@@ -20,12 +19,11 @@ from careerlens.foundation.settings import load_settings
 def restored_logging() -> Iterator[None]:
     """What other tests see of logging stays as it was."""
     root = logging.getLogger()
-    handlers, level, configuration = root.handlers[:], root.level, structlog.get_config()
+    handlers, level = root.handlers[:], root.level
     yield
     root.handlers[:] = handlers
     root.setLevel(level)
     logging.getLogger("careerlens").setLevel(logging.NOTSET)
-    structlog.configure(**configuration)
 
 
 @pytest.fixture

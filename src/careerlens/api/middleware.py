@@ -8,13 +8,12 @@ import time
 from collections.abc import Sequence
 from urllib.parse import urlsplit
 
-import structlog
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from careerlens.api.problems import ProblemError, problem_response
-from careerlens.foundation.logging import get_logger
+from careerlens.foundation.logging import LogContext, get_logger
 
 REQUEST_ID_HEADER = "X-Request-Id"
 _REQUEST_ID = re.compile(r"[A-Za-z0-9_-]{8,64}\Z")
@@ -64,7 +63,7 @@ class RequestFrame:
                 _add_safe_headers(MutableHeaders(scope=message), request_id)
             await send(message)
 
-        with structlog.contextvars.bound_contextvars(request_id=request_id):
+        with LogContext(request_id=request_id):
             try:
                 await self._app(scope, receive, send_framed)
             except Exception:

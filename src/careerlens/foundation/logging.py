@@ -1,8 +1,11 @@
 """Structured logs on stderr: readable on a terminal, Cloud Logging's JSON anywhere else.
 
-Every library's log lines go the same way. What a user entrusted to us never gets in: fields that
-could hold a token, a résumé or a request body are blanked by name, and passwords in URLs by
-shape, whoever logs them.
+A line is an event and its fields, and travels by the standard library's `logging`; until a command
+configures that, and in other people's programs, it reads `event key=value`. Every library's log
+lines go the same way. What a user entrusted to us never gets in: fields that could hold a token,
+a résumé or a request body are blanked by name, and passwords in URLs by shape, whoever logs them.
+
+    Logger ──▶ logging ──▶ _RepeatFilter ──▶ _Formatter ──▶ as JSON, or for a person
 """
 
 from __future__ import annotations
@@ -13,12 +16,11 @@ import os
 import re
 import sys
 from collections import OrderedDict
-from collections.abc import Callable, MutableMapping
-from datetime import datetime
+from collections.abc import Callable
+from contextvars import ContextVar, Token
+from datetime import UTC, datetime
 from time import monotonic
 from typing import TYPE_CHECKING, Any, TextIO
-
-import structlog
 
 if TYPE_CHECKING:
     from careerlens.foundation.settings import Settings
@@ -48,25 +50,78 @@ _NOISY_LIBRARIES = {
 _REPEAT_EVERY_S = 10.0
 _LINES_REMEMBERED = 256
 
-Event = MutableMapping[str, Any]
+Fields = dict[str, Any]
+
+_NOTHING: Fields = {}
+_context: ContextVar[Fields] = ContextVar("careerlens_log_context", default=_NOTHING)
 
 
-if not structlog.is_configured():
-    # Until a command says otherwise (and in other people's programs) lines go to `logging`.
-    structlog.configure(
-        processors=[
-            structlog.stdlib.filter_by_level,
-            structlog.processors.KeyValueRenderer(key_order=["event"], drop_missing=True),
-        ],
-        logger_factory=structlog.stdlib.LoggerFactory(),
-        wrapper_class=structlog.stdlib.BoundLogger,
-    )
+class Logger:
+    """Says what happens: an event in stable words, and fields that tell the particulars."""
+
+    __slots__ = ("_fields", "_logger")
+
+    def __init__(self, logger: logging.Logger, fields: Fields) -> None:
+        self._logger = logger
+        self._fields = fields
+
+    def bind(self, **fields: Any) -> Logger:
+        """A logger whose lines carry these fields too."""
+        return Logger(self._logger, self._fields | fields)
+
+    def is_enabled_for(self, level: int) -> bool:
+        """Whether a line of this level, one of `logging`'s, goes anywhere."""
+        return self._logger.isEnabledFor(level)
+
+    def log(self, level: int, event: str, **fields: Any) -> None:
+        """A line of a level, one of `logging`'s, that is decided as it is logged."""
+        self._say(level, event, fields)
+
+    def debug(self, event: str, **fields: Any) -> None:
+        """Something that only developers look for."""
+        self._say(logging.DEBUG, event, fields)
+
+    def info(self, event: str, **fields: Any) -> None:
+        """Something that happens every day."""
+        self._say(logging.INFO, event, fields)
+
+    def warning(self, event: str, **fields: Any) -> None:
+        """Something that goes wrong, and that we cope with."""
+        self._say(logging.WARNING, event, fields)
+
+    def error(self, event: str, **fields: Any) -> None:
+        """Something that goes wrong, and that somebody should look at."""
+        self._say(logging.ERROR, event, fields)
+
+    def exception(self, event: str, **fields: Any) -> None:
+        """As `error`, with the traceback of the exception being handled."""
+        self._say(logging.ERROR, event, fields, exc_info=True)
+
+    def _say(self, level: int, event: str, fields: Fields, *, exc_info: bool = False) -> None:
+        if self._logger.isEnabledFor(level):
+            line = _Line(event, self._fields | fields)
+            self._logger.log(level, line, exc_info=exc_info, stacklevel=3)
 
 
-def get_logger(name: str) -> structlog.stdlib.BoundLogger:
+def get_logger(name: str) -> Logger:
     """A logger whose lines carry `name`, for example `careerlens.worker`."""
-    logger: structlog.stdlib.BoundLogger = structlog.stdlib.get_logger(name)
-    return logger
+    return Logger(logging.getLogger(name), {})
+
+
+class LogContext:
+    """Lets every line that is logged inside the block, by whomever, carry these fields."""
+
+    __slots__ = ("_fields", "_token")
+    _token: Token[Fields]
+
+    def __init__(self, **fields: Any) -> None:
+        self._fields = fields
+
+    def __enter__(self) -> None:
+        self._token = _context.set(_context.get() | self._fields)
+
+    def __exit__(self, *_exception: object) -> None:
+        _context.reset(self._token)
 
 
 def configure_logging(
@@ -85,27 +140,9 @@ def configure_logging(
     stream = stream or sys.stderr
     on_terminal = stream.isatty() if colours is None else colours
     level = logging.getLevelNamesMapping()[settings.log_level.upper()]
-    structlog.configure(
-        processors=[
-            structlog.stdlib.filter_by_level,
-            *_common_processors(component),
-            _RepeatFilter(clock),
-            structlog.stdlib.ProcessorFormatter.wrap_for_formatter,
-        ],
-        logger_factory=structlog.stdlib.LoggerFactory(),
-        wrapper_class=structlog.stdlib.BoundLogger,
-        cache_logger_on_first_use=False,
-    )
     handler = logging.StreamHandler(stream)
-    handler.setFormatter(
-        structlog.stdlib.ProcessorFormatter(
-            foreign_pre_chain=_common_processors(component),
-            processors=[
-                structlog.stdlib.ProcessorFormatter.remove_processors_meta,
-                *(_terminal_renderers() if on_terminal else _cloud_renderers()),
-            ],
-        )
-    )
+    handler.addFilter(_RepeatFilter(clock))
+    handler.setFormatter(_Formatter(component, _for_a_person() if on_terminal else _as_json_line))
     root = logging.getLogger()
     root.handlers[:] = [handler]
     # At their most talkative, libraries quote what they handle: SQL parameters, form fields.
@@ -124,102 +161,130 @@ def redact(value: str) -> str:
     return _JWT.sub(REDACTED, _BEARER.sub(f"Bearer {REDACTED}", value))
 
 
-def _common_processors(component: str) -> list[structlog.typing.Processor]:
-    def name_component(_logger: object, _method: str, event: Event) -> Event:
-        event.setdefault("component", component)
-        return event
+class _Line:
+    """The message of a log record of ours: it reads well to any formatter."""
 
-    return [
-        structlog.contextvars.merge_contextvars,
-        name_component,
-        structlog.stdlib.add_logger_name,
-        structlog.stdlib.add_log_level,
-        structlog.stdlib.PositionalArgumentsFormatter(),
-        structlog.processors.TimeStamper(fmt="iso", utc=True, key="time"),
-        structlog.processors.StackInfoRenderer(),
-        _redact_event,
-    ]
+    __slots__ = ("event", "fields")
+
+    def __init__(self, event: str, fields: Fields) -> None:
+        self.event = event
+        self.fields = fields
+
+    def __str__(self) -> str:
+        particulars = (f"{key}={_in_one_word(value)}" for key, value in self.fields.items())
+        return " ".join([self.event, *particulars])
 
 
-class _RepeatFilter:
+class _RepeatFilter(logging.Filter):
     """Lets a warning that says exactly the same again pass every 10 s only, with their number.
 
     While Redis is away, every slot of every worker says so, again and again.
     """
 
     def __init__(self, clock: Callable[[], float]) -> None:
+        super().__init__()
         self._clock = clock
         self._said: OrderedDict[tuple[object, ...], tuple[float, int]] = OrderedDict()
 
-    def __call__(self, _logger: object, _method: str, event: Event) -> Event:
-        if event.get("level") not in {"warning", "error"} or "exc_info" in event:
-            return event
-        line = tuple((key, repr(value)) for key, value in event.items() if key != "time")
+    def filter(self, record: logging.LogRecord) -> bool:
+        line = record.msg
+        if not isinstance(line, _Line) or record.levelno < logging.WARNING or record.exc_info:
+            return True
+        said = (record.name, record.levelno, str(line), repr(_context.get()))
         now = self._clock()
-        since, unsaid = self._said.pop(line, (now - _REPEAT_EVERY_S, 0))
+        since, unsaid = self._said.pop(said, (now - _REPEAT_EVERY_S, 0))
         if now - since < _REPEAT_EVERY_S:
-            self._said[line] = (since, unsaid + 1)
-            raise structlog.DropEvent
-        self._said[line] = (now, 0)
+            self._said[said] = (since, unsaid + 1)
+            return False
+        self._said[said] = (now, 0)
         if len(self._said) > _LINES_REMEMBERED:
             self._said.popitem(last=False)
         if unsaid:
-            event["repeated"] = unsaid
-        return event
+            record.msg = _Line(line.event, line.fields | {"repeated": unsaid})
+        return True
 
 
-def _redact_event(_logger: object, _method: str, event: Event) -> Event:
-    for key, value in event.items():
-        if key.startswith("_") or key in {"event", "exc_info"}:
-            continue
-        if _is_private(key):
-            event[key] = REDACTED
-        elif isinstance(value, str):
-            event[key] = redact(value)
-    event["event"] = redact(str(event.get("event", "")))
-    return event
+class _Formatter(logging.Formatter):
+    """Gathers what there is to say in a record, blanks what is private, and renders it."""
+
+    def __init__(self, component: str, render: Callable[[Fields], str]) -> None:
+        super().__init__()
+        self._component = component
+        self._render = render
+
+    def format(self, record: logging.LogRecord) -> str:
+        said = record.msg if isinstance(record.msg, _Line) else _Line(record.getMessage(), {})
+        line: Fields = {
+            "time": datetime.fromtimestamp(record.created, UTC),
+            "level": record.levelname.lower(),
+            "component": self._component,
+            "event": redact(said.event),
+            "logger": record.name,
+        }
+        particulars = (_context.get() | said.fields).items()
+        line.update((key, _redacted(key, value)) for key, value in particulars)
+        if record.exc_info:
+            line["trace"] = redact(self.formatException(record.exc_info))
+        return self._render(line)
 
 
-def _is_private(key: str) -> bool:
+def _redacted(key: str, value: Any) -> Any:
     lowered = key.lower()
-    return lowered in _PRIVATE_FIELDS or any(lowered.endswith(part) for part in _PRIVATE_PARTS)
+    if lowered in _PRIVATE_FIELDS or any(lowered.endswith(part) for part in _PRIVATE_PARTS):
+        return REDACTED
+    return redact(value) if isinstance(value, str) else value
 
 
-def _terminal_renderers() -> list[structlog.typing.Processor]:
+def _as_json_line(line: Fields) -> str:
+    """By the names that Cloud Logging reads; `stack_trace` feeds its error reporting."""
+    named = {
+        "severity": line.pop("level").upper(),
+        "time": line.pop("time").isoformat().replace("+00:00", "Z"),
+        "message": line.pop("event"),
+    }
+    if "trace" in line:
+        named["stack_trace"] = line.pop("trace")
+    return json.dumps(named | line, default=str, ensure_ascii=False)
+
+
+_DIM, _BOLD, _RED, _GREEN, _YELLOW, _BLUE, _MAGENTA, _CYAN = (
+    "2",
+    "1",
+    "31",
+    "32",
+    "33",
+    "34",
+    "35",
+    "36",
+)
+_LEVEL_COLOURS = {"debug": _GREEN, "info": _GREEN, "warning": _YELLOW}
+
+
+def _for_a_person() -> Callable[[Fields], str]:
     """Short lines: a time of day, how grave it is, which process, what, and the rest."""
     coloured = not os.environ.get("NO_COLOR")
-    renderer = structlog.dev.ConsoleRenderer
-    styles = renderer.get_default_column_styles(coloured)
-    levels = renderer.get_default_level_styles(coloured)
 
-    def value(style: str, width: int) -> structlog.dev.KeyValueColumnFormatter:
-        return structlog.dev.KeyValueColumnFormatter(
-            key_style=None,
-            value_style=style,
-            reset_style=styles.reset,
-            value_repr=str,
-            width=width,
+    def paint(colour: str, text: str) -> str:
+        return f"\x1b[{colour}m{text}\x1b[0m" if coloured else text
+
+    def render(line: Fields) -> str:
+        trace = line.pop("trace", None)
+        level = line.pop("level")
+        parts = [
+            paint(_DIM, line.pop("time").astimezone().strftime("%H:%M:%S")),
+            f"[{paint(_LEVEL_COLOURS.get(level, _RED), f'{level:<7}')}]",
+            paint(_BLUE, f"{line.pop('component'):<6}"),
+            paint(_BOLD, f"{_on_one_line(line.pop('event')):<16}"),
+        ]
+        _shorten(line)
+        parts += (
+            f"{paint(_CYAN, key)}={paint(_MAGENTA, _in_one_word(value))}"
+            for key, value in sorted(line.items())
         )
+        said = " ".join(parts)
+        return f"{said}\n{trace}" if trace else said
 
-    others = structlog.dev.KeyValueColumnFormatter(
-        key_style=styles.kv_key,
-        value_style=styles.kv_value,
-        reset_style=styles.reset,
-        value_repr=_in_one_word,
-    )
-    columns = [
-        structlog.dev.Column("time", value(styles.timestamp, 0)),
-        structlog.dev.Column(
-            "level", structlog.dev.LogLevelColumnFormatter(levels, reset_style=styles.reset)
-        ),
-        structlog.dev.Column("component", value(styles.logger_name, 6)),
-        structlog.dev.Column("event", value(styles.bright, 16)),
-        structlog.dev.Column("", others),
-    ]
-    return [
-        _shorten,
-        renderer(columns=columns, exception_formatter=structlog.dev.plain_traceback),
-    ]
+    return render
 
 
 def _in_one_word(value: object) -> str:
@@ -228,35 +293,16 @@ def _in_one_word(value: object) -> str:
     return text if text.isprintable() and " " not in text else repr(text)
 
 
-def _shorten(_logger: object, _method: str, event: Event) -> Event:
+def _on_one_line(text: str) -> str:
+    """`text` without what a terminal would obey."""
+    return text if text.isprintable() else repr(text)[1:-1]
+
+
+def _shorten(line: Fields) -> None:
     """Leave out what a person who watches does not miss."""
-    event.pop("logger", None)
-    event["time"] = datetime.fromisoformat(event["time"]).astimezone().strftime("%H:%M:%S")
-    status = event.get("status")
+    line.pop("logger", None)
+    status = line.get("status")
     if isinstance(status, int) and status < 400:
-        event.pop("request_id", None)
-    if f":{event.get('job_type')}:" in str(event.get("job_id")):
-        event.pop("job_type")
-    return event
-
-
-def _cloud_renderers() -> list[structlog.typing.Processor]:
-    return [structlog.processors.format_exc_info, _cloud_fields, _as_json_line]
-
-
-def _cloud_fields(_logger: object, _method: str, event: Event) -> Event:
-    """Rename to what Cloud Logging reads; `stack_trace` feeds its error reporting."""
-    severity = str(event.pop("level", "info")).upper()
-    line: Event = {
-        "severity": "ERROR" if severity == "EXCEPTION" else severity,
-        "time": event.pop("time", None),
-        "message": event.pop("event", ""),
-    }
-    if "exception" in event:
-        line["stack_trace"] = redact(str(event.pop("exception")))
-    line.update(event)
-    return line
-
-
-def _as_json_line(_logger: object, _method: str, event: Event) -> str:
-    return json.dumps(event, default=str, ensure_ascii=False)
+        line.pop("request_id", None)
+    if f":{line.get('job_type')}:" in str(line.get("job_id")):
+        line.pop("job_type")
