@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from careerlens.foundation.redis import connect, normalise_url, ping
+from careerlens.foundation.redis import connect, ping
 from careerlens.queue import Queue
 from careerlens.wire import Link
 from careerlens.worker import ActiveJob, Worker, WorkerOptions
@@ -29,7 +29,7 @@ async def test_client_link_and_worker_reach_it(
 ) -> None:
     socket = folder / "valkey.sock"
     server = valkey_factory(unixsocket=str(socket))
-    url = normalise_url(spelling.format(socket=socket, host=f"127.0.0.1:{server.port}/0"))
+    url = spelling.format(socket=socket, host=f"127.0.0.1:{server.port}/0")
     async with connect(url) as client:
         await ping(client)
     done: list[str] = []

@@ -22,6 +22,7 @@ from careerlens.foundation.errors import ConfigurationError, ServiceUnavailableE
 from careerlens.foundation.filelock import FileLock, exclusively
 from careerlens.foundation.home import prepare_folder, prepare_home
 from careerlens.foundation.logging import get_logger
+from careerlens.foundation.redisurl import RedisUrl
 from careerlens.foundation.valkey import (
     PREFERRED_PORT,
     ServerState,
@@ -55,14 +56,13 @@ async def redis_for(settings: Settings) -> AsyncIterator[RedisEndpoint]:
     of the folder, which is started if nobody has, kept alive meanwhile, and stopped by the last
     process that leaves.
 
-    Raises `ConfigurationError` when the folder cannot be used, and `ServiceUnavailableError` when
-    the server does not come up.
+    Raises `ConfigurationError` when the folder cannot be used or a cluster is configured, and
+    `ServiceUnavailableError` when the server does not come up.
     """
     configured = settings.configured_redis_url()
     if configured is not None:
-        from careerlens.foundation.redis import normalise_url
-
-        yield RedisEndpoint(url=normalise_url(configured), embedded=False)
+        RedisUrl.parse(configured).refuse_cluster()
+        yield RedisEndpoint(url=configured, embedded=False)
         return
     shared = _SharedServer(prepare_home(settings))
     state = await shared.join()

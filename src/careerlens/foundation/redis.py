@@ -8,11 +8,17 @@ from __future__ import annotations
 
 import asyncio
 from typing import Any
-from urllib.parse import urlsplit, urlunsplit
 
 import redis
-from redis.asyncio import Redis
+from redis.asyncio import ConnectionPool, Redis
+from redis.asyncio.connection import Connection, SSLConnection, UnixDomainSocketConnection
 from redis.asyncio.retry import Retry
+from redis.asyncio.sentinel import (
+    Sentinel,
+    SentinelConnectionPool,
+    SentinelManagedConnection,
+    SentinelManagedSSLConnection,
+)
 from redis.backoff import NoBackoff
 from redis.exceptions import AuthenticationError as RedisAuthenticationError
 from redis.exceptions import ConnectionError as RedisConnectionError
@@ -21,10 +27,11 @@ from redis.exceptions import TimeoutError as RedisTimeoutError
 from redis.retry import Retry as RetryInThread
 
 from careerlens.foundation.errors import ServiceUnavailableError
+from careerlens.foundation.redisurl import RedisUrl, Tls, Topology
 
 CONNECT_TIMEOUT_S = 3.0
 COMMAND_TIMEOUT_S = 5.0
-_SCHEME_ALIASES = {"valkey": "redis", "valkeys": "rediss"}
+_SENTINEL_TIMEOUT_S = 1.0
 
 
 def connect(url: str, *, blocking: bool = False) -> Redis:
@@ -32,36 +39,103 @@ def connect(url: str, *, blocking: bool = False) -> Redis:
 
     `blocking`: the client waits for as long as the server does (blocking reads, pub/sub);
     otherwise a reply that takes over 5 s is an error. Failed commands are never repeated: only
-    the caller knows whether that is safe.
+    the caller knows whether that is safe. Raises `ConfigurationError` for a URL that cannot be
+    used, and for that of a cluster.
     """
-    client: Redis = Redis.from_url(
-        normalise_url(url),
-        decode_responses=True,
-        protocol=2,
-        retry=Retry(NoBackoff(), 0),
-        retry_on_error=[],
-        socket_timeout=None if blocking else COMMAND_TIMEOUT_S,
-        **_transport_options(url, connect_timeout_s=CONNECT_TIMEOUT_S),
-    )
-    pool = client.connection_pool
-    pool.connection_class = _heeding(pool.connection_class)
+    parsed = RedisUrl.parse(url)
+    parsed.refuse_cluster()
+    options: dict[str, Any] = {
+        "db": parsed.database,
+        "username": parsed.username,
+        "password": parsed.password,
+        "decode_responses": True,
+        "protocol": 2,
+        "retry": Retry(NoBackoff(), 0),
+        "retry_on_error": [],
+        "socket_timeout": None if blocking else COMMAND_TIMEOUT_S,
+    }
+    client: Redis = Redis.from_pool(_pool(parsed, options))
     return client
 
 
 def connect_in_thread(url: str, *, timeout_s: float, name: str) -> redis.Redis:
     """A client for a thread without an event loop; answers with `bytes`, each in `timeout_s`.
 
-    `name` is what CLIENT LIST shows.
+    `name` is what CLIENT LIST shows. Not for sentinels or clusters.
     """
-    client: redis.Redis = redis.Redis.from_url(
-        normalise_url(url),
-        **_transport_options(url, connect_timeout_s=timeout_s),
+    parsed = RedisUrl.parse(url)
+    host, port = parsed.places[0] if parsed.places else ("", 0)
+    client: redis.Redis = redis.Redis(
+        host=host,
+        port=port,
+        unix_socket_path=parsed.path,
+        db=parsed.database,
+        username=parsed.username,
+        password=parsed.password,
         protocol=2,
         retry=RetryInThread(NoBackoff(), 0),
         socket_timeout=timeout_s,
+        socket_connect_timeout=timeout_s,
         client_name=name,
+        ssl=parsed.tls is not None,
+        **(_tls_options(parsed.tls) if parsed.tls is not None else {}),
     )
     return client
+
+
+def _pool(url: RedisUrl, options: dict[str, Any]) -> ConnectionPool:
+    if url.path is not None:
+        kind = _heeding(UnixDomainSocketConnection)
+        return ConnectionPool(connection_class=kind, path=url.path, **options)
+    options |= {"socket_connect_timeout": CONNECT_TIMEOUT_S, "socket_keepalive": True}
+    tls = _tls_options(url.tls) if url.tls is not None else {}
+    if url.topology is Topology.SENTINEL:
+        kind = _heeding(SentinelManagedSSLConnection if tls else SentinelManagedConnection)
+        pool: ConnectionPool = _PoolOfPrimary(  # type: ignore[no-untyped-call]
+            url.primary, _sentinels(url, tls), connection_class=kind, **options, **tls
+        )
+        return pool
+    kind = _heeding(SSLConnection if tls else Connection)
+    host, port = url.places[0]
+    return ConnectionPool(connection_class=kind, host=host, port=port, **options, **tls)
+
+
+def _sentinels(url: RedisUrl, tls: dict[str, Any]) -> Sentinel:
+    manager = Sentinel(  # type: ignore[no-untyped-call]
+        url.places,
+        sentinel_kwargs={
+            "username": url.sentinel_username,
+            "password": url.sentinel_password,
+            "retry": Retry(NoBackoff(), 0),
+            "socket_timeout": _SENTINEL_TIMEOUT_S,
+            "socket_connect_timeout": _SENTINEL_TIMEOUT_S,
+            "ssl": bool(tls),
+            **tls,
+        },
+    )
+    for client in manager.sentinels:
+        pool = client.connection_pool
+        pool.connection_class = _heeding(pool.connection_class)
+    return manager
+
+
+def _tls_options(tls: Tls) -> dict[str, Any]:
+    return {
+        "ssl_ca_certs": tls.ca_file,
+        "ssl_certfile": tls.cert_file,
+        "ssl_keyfile": tls.key_file,
+        "ssl_password": tls.key_password,
+        "ssl_cert_reqs": "required" if tls.verifies else "none",
+        "ssl_check_hostname": tls.verifies and tls.checks_host,
+    }
+
+
+class _PoolOfPrimary(SentinelConnectionPool):
+    """Closes the connections to the sentinels with its own, which the library leaves open."""
+
+    async def aclose(self) -> None:
+        await super().aclose()
+        await self.sentinel_manager.aclose()
 
 
 async def ping(client: Redis, *, timeout: float = CONNECT_TIMEOUT_S) -> None:
@@ -88,26 +162,9 @@ def describe_failure(error: BaseException) -> str:
     return f"it answered with an error ({error})."
 
 
-def normalise_url(url: str) -> str:
-    """`url` with a scheme that every client library knows (`valkey://` becomes `redis://`)."""
-    scheme, separator, rest = url.partition("://")
-    # Not by taking the URL apart: put together again, `unix:///path` would have lost its slashes.
-    return f"{_SCHEME_ALIASES.get(scheme, scheme)}{separator}{rest}"
-
-
 def display_url(url: str) -> str:
     """`url` without its login, fit for a screen or a log."""
-    parts = urlsplit(url)
-    if "@" not in parts.netloc:
-        return url
-    return urlunsplit(parts._replace(netloc=f"***@{parts.netloc.rpartition('@')[2]}"))
-
-
-def _transport_options(url: str, *, connect_timeout_s: float) -> dict[str, Any]:
-    """How to reach the server; a unix socket takes none of the options of a network."""
-    if url.startswith("unix:"):
-        return {}
-    return {"socket_connect_timeout": connect_timeout_s, "socket_keepalive": True}
+    return str(RedisUrl.parse(url))
 
 
 def _heeding(kind: type[Any]) -> type[Any]:

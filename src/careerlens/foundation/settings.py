@@ -16,6 +16,7 @@ from pydantic import Field, SecretStr, ValidationError, field_validator, model_v
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from careerlens.foundation.errors import ConfigurationError
+from careerlens.foundation.redisurl import RedisUrl
 
 MIN_SECRET_BYTES = 32
 WEAK_SECRETS = frozenset({"secret", "changeme", "your-jwt-secret-key", "jwt-secret", "password"})
@@ -105,13 +106,7 @@ class Settings(BaseSettings):
     @model_validator(mode="after")
     def _fit_together(self) -> Self:
         if self.redis_url is not None:
-            scheme = urlsplit(self.redis_url.get_secret_value()).scheme
-            if scheme not in {"redis", "rediss", "unix", "valkey", "valkeys"}:
-                raise ConfigurationError(
-                    "REDIS_URL",
-                    f"the scheme {scheme!r} is not known.",
-                    "Use redis://, rediss:// (TLS) or unix://.",
-                )
+            RedisUrl.parse(self.redis_url.get_secret_value())
         if "*" in self.cors_origins and self.environment is Environment.PRODUCTION:
             raise ConfigurationError(
                 "CORS_ORIGIN",

@@ -14,7 +14,7 @@ from typing import Any, Never
 import hiredis
 
 from careerlens.foundation.errors import ServiceUnavailableError
-from careerlens.wire.address import Address
+from careerlens.wire.address import CANNOT_CONNECT, address_of
 from careerlens.wire.connection import Connection, encode
 
 _PING_EVERY_S = 5.0
@@ -30,7 +30,7 @@ class Channel:
     def __init__(self, url: str, name: str, on_message: Callable[[str], None]) -> None:
         self.name = name
         self.listening = asyncio.Event()
-        self._address = Address.parse(url)
+        self._address = address_of(url)
         self._on_message = on_message
 
     async def listen(self) -> Never:
@@ -38,7 +38,7 @@ class Channel:
         while True:
             try:
                 await self._listen_once()
-            except (OSError, TimeoutError, ServiceUnavailableError, hiredis.ReplyError):
+            except (*CANNOT_CONNECT, hiredis.ReplyError):
                 self.listening.clear()
                 await asyncio.sleep(random.uniform(_PAUSE_S / 2, _PAUSE_S))  # noqa: S311 (jitter)
 
@@ -46,8 +46,7 @@ class Channel:
         async with asyncio.timeout(_PING_EVERY_S):
             connection = await self._address.open(lambda: Connection(on_push=self._pushed))
         try:
-            for command in (*self._address.greeting, ("SUBSCRIBE", self.name)):
-                await self._answered(connection, command)
+            await self._answered(connection, ("SUBSCRIBE", self.name))
             self.listening.set()
             while True:
                 await asyncio.sleep(_PING_EVERY_S)

@@ -43,6 +43,8 @@ class Connection(asyncio.Protocol):
         self._drained = asyncio.Event()
         self._drained.set()
         self.has_room = True
+        self.lost = asyncio.Event()
+        """Set when the connection, once made, has ended."""
         self._heard_at = self._loop.time()
         self._why_lost = "the connection was closed"
 
@@ -122,6 +124,7 @@ class Connection(asyncio.Protocol):
     def connection_lost(self, error: Exception | None) -> None:
         """Called by the loop when the connection ended, for whatever reason."""
         self._transport = None
+        self.lost.set()
         self._drained.set()
         waiting, self._waiting = self._waiting, deque()
         why = f"{self._why_lost} ({error})" if error else self._why_lost

@@ -20,8 +20,8 @@ from typing import Any, TypeAlias
 
 import hiredis
 
-from careerlens.foundation.errors import ConfigurationError, ServiceUnavailableError
-from careerlens.wire.address import Address
+from careerlens.foundation.errors import ServiceUnavailableError
+from careerlens.wire.address import CANNOT_CONNECT, Address, address_of, problem_of, replies_to
 from careerlens.wire.connection import Arg, Connection, encode
 from careerlens.wire.errors import CommandRejectedError
 from careerlens.wire.scripts import Script
@@ -54,11 +54,10 @@ class Link:
     `name` is what CLIENT LIST shows.
     """
 
-    def __init__(self, url: str, *, name: str = "careerlens", timeout_s: float = 5.0) -> None:
-        try:
-            self._address = Address.parse(url)
-        except ValueError as error:
-            raise ConfigurationError("REDIS_URL", f"{error}.", "Use redis://host:port.") from None
+    def __init__(
+        self, url: str | Address, *, name: str = "careerlens", timeout_s: float = 5.0
+    ) -> None:
+        self._address = address_of(url) if isinstance(url, str) else url
         self._name = name.replace(" ", "-")
         self._timeout_s = timeout_s
         self._connection: Connection | None = None
@@ -194,55 +193,49 @@ class Link:
         pause = 0.0
         while not self._closed:
             await asyncio.sleep(pause * random.uniform(0.5, 1.0))  # noqa: S311 (jitter only)
-            lost = asyncio.Event()
-            connection = await self._try_to_connect(lost)
+            connection = await self._try_to_connect()
             if connection is None:
                 pause = min(max(pause * 2, _FIRST_PAUSE_S), _LONGEST_PAUSE_S)
                 continue
             pause = 0.0
-            self._connection = connection
-            self._connected.set()
-            await self._watch(connection, lost)
+            if connection.is_open:
+                self._connection = connection
+                self._connected.set()
+            await self._watch(connection)
             pause = _FIRST_PAUSE_S
 
-    async def _try_to_connect(self, lost: asyncio.Event) -> Connection | None:
-        def forget(connection: Connection) -> None:
-            lost.set()
-            if self._connection is connection:
-                self._connection = None
-                self._connected.clear()
+    def _forget(self, connection: Connection) -> None:
+        if self._connection is connection:
+            self._connection = None
+            self._connected.clear()
 
+    async def _try_to_connect(self) -> Connection | None:
         connection: Connection | None = None
         try:
             async with asyncio.timeout(self._timeout_s):
-                connection = await self._address.open(lambda: Connection(forget))
+                connection = await self._address.open(lambda: Connection(self._forget))
                 await self._greet(connection)
             ready, connection = connection, None
             return ready
-        except (OSError, TimeoutError, ServiceUnavailableError, CommandRejectedError) as error:
-            self._last_problem = f"{self._address}: {str(error) or type(error).__name__}"
+        except CANNOT_CONNECT as error:
+            self._last_problem = f"{self._address}: {problem_of(error)}"
             return None
         finally:
             if connection is not None:
                 connection.abort(self._last_problem)
 
     async def _greet(self, connection: Connection) -> None:
-        commands = [*self._address.greeting, ("CLIENT", "SETNAME", self._name), ("CLIENT", "ID")]
-        replies = await asyncio.gather(
-            *connection.send_all([encode(command) for command in commands])
-        )
-        self.client_id = replies[-1] if isinstance(replies[-1], int) else None
-        for reply in replies:
-            # Some hosted servers refuse CLIENT; a wrong login is told by AUTH or SELECT.
-            if isinstance(reply, hiredis.ReplyError) and not str(reply).startswith("ERR unknown"):
-                raise CommandRejectedError(str(reply))
+        commands = [("CLIENT", "SETNAME", self._name), ("CLIENT", "ID")]
+        # Some hosted servers, and users of few rights, are refused both: we do without.
+        _, client_id = await replies_to(connection, *commands)
+        self.client_id = client_id if isinstance(client_id, int) else None
 
-    async def _watch(self, connection: Connection, lost: asyncio.Event) -> None:
+    async def _watch(self, connection: Connection) -> None:
         """Return when the connection is lost; cut it when the server is silent for too long."""
-        while not lost.is_set():
+        while not connection.lost.is_set():
             try:
                 async with asyncio.timeout(self._timeout_s / _WATCHES_PER_TIMEOUT):
-                    await lost.wait()
+                    await connection.lost.wait()
             except TimeoutError:
                 if connection.silent_for > self._timeout_s:
                     connection.abort(f"no reply within {self._timeout_s:g} s")
