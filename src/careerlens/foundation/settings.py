@@ -1,19 +1,28 @@
 """One typed object for everything the environment decides.
 
 Values come from, strongest first: the process environment, `.env.local`, `.env`, the defaults
-below. Every variable of the project's README works under the name given there.
+below; an empty value counts as none. Every variable of the project's README works under the name
+given there.
 """
 
 from __future__ import annotations
 
+import os
+from collections.abc import Mapping, Sequence
 from enum import StrEnum
-from ipaddress import ip_address
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self
+from typing import Any, Literal, Self
 from urllib.parse import quote, urlsplit
 
-from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
-from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    SecretStr,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
 
 from careerlens.foundation.errors import ConfigurationError
 from careerlens.foundation.redisurl import RedisUrl
@@ -40,16 +49,19 @@ class Environment(StrEnum):
     PRODUCTION = "production"
 
 
-class Settings(BaseSettings):
-    """The settings of one process. Construct with `load_settings()`."""
+class Settings(BaseModel):
+    """The settings of one process. Construct with `load_settings()`.
 
-    model_config = SettingsConfigDict(
-        env_file=(".env", ".env.local"),
-        env_file_encoding="utf-8",
-        env_ignore_empty=True,
-        extra="ignore",
-        frozen=True,
-    )
+    `values` go by the variables' names, and win over the environment and over the files named
+    by `_env_file`, of which a later one wins over an earlier one.
+    """
+
+    model_config = ConfigDict(extra="ignore", frozen=True)
+
+    def __init__(
+        self, *, _env_file: Sequence[str] | None = (".env", ".env.local"), **values: Any
+    ) -> None:
+        super().__init__(**(_from_files(_env_file or ()) | _given(os.environ) | values))
 
     environment: Environment = Field(Environment.DEVELOPMENT, alias="CAREERLENS_ENV")
     home: Path = Field(Path(".careerlens"), alias="CAREERLENS_HOME")
@@ -71,7 +83,7 @@ class Settings(BaseSettings):
     socket_host: str | None = Field(None, alias="SOCKET_HOST")
     socket_port: int = Field(3001, alias="SOCKET_PORT", ge=0, le=65535)
     public_socket_url: str | None = Field(None, alias="NEXT_PUBLIC_SOCKET_URL")
-    cors_origins: Annotated[tuple[str, ...], NoDecode] = Field((), alias="CORS_ORIGIN")
+    cors_origins: tuple[str, ...] = Field((), alias="CORS_ORIGIN")
 
     jwt_secret: SecretStr | None = Field(None, alias="JWT_SECRET")
     jwt_issuer: str | None = Field(None, alias="JWT_ISSUER")
@@ -91,7 +103,7 @@ class Settings(BaseSettings):
     worker_health_port: int | None = Field(None, alias="WORKER_HEALTH_PORT", ge=0, le=65535)
     shutdown_seconds: float = Field(20.0, alias="CAREERLENS_SHUTDOWN_SECONDS", gt=0)
 
-    jobs_modules: Annotated[tuple[str, ...], NoDecode] = Field((), alias="CAREERLENS_JOBS")
+    jobs_modules: tuple[str, ...] = Field((), alias="CAREERLENS_JOBS")
     """Python modules with job types of your own, comma separated, beside installed ones."""
 
     log_level: Literal["debug", "info", "warning", "error"] = Field("info", alias="LOG_LEVEL")
@@ -177,10 +189,28 @@ def is_loopback(host: str) -> bool:
     """Whether `host` (a name or an address, without port) can only mean this machine."""
     if host == "localhost":
         return True
+    from ipaddress import ip_address  # not for workers, which ask nobody who is calling
+
     try:
         return ip_address(host.strip("[]")).is_loopback
     except ValueError:
         return False
+
+
+def _given(variables: Mapping[str, str | None]) -> dict[str, Any]:
+    """The settings among `variables`."""
+    names = (str(info.alias) for info in Settings.model_fields.values())
+    return {name: value for name in names if (value := variables.get(name))}
+
+
+def _from_files(paths: Sequence[str]) -> dict[str, Any]:
+    found: dict[str, Any] = {}
+    for path in paths:
+        if os.path.isfile(path):
+            from dotenv import dotenv_values  # only few have such a file
+
+            found |= _given(dotenv_values(path, encoding="utf-8"))
+    return found
 
 
 def load_settings(**overrides: object) -> Settings:
