@@ -3,6 +3,7 @@
 //   ← {"call": 1, "value": "…"}  |  {"call": 1, "error": "…"}  |  {"event": "progress", …}
 import { createInterface } from 'node:readline';
 import { Queue, QueueEvents, Worker } from 'bullmq';
+import { CronExpressionParser } from 'cron-parser';
 
 const [host, port] = process.argv[2].split(':');
 const connection = { host, port: Number(port), maxRetriesPerRequest: null };
@@ -51,6 +52,25 @@ const actions = {
     }, { connection, concurrency: 5 }));
     worker.on('error', (error) => tell({ event: 'worker-error', message: String(error) }));
     await worker.waitUntilReady();
+  },
+  async upsertScheduler(name, id, repeat, template) {
+    return (await queue(name).upsertJobScheduler(id, repeat, template)).id;
+  },
+  async schedulers(name) {
+    return queue(name).getJobSchedulers(0, -1, true);
+  },
+  async removeScheduler(name, id) {
+    return queue(name).removeJobScheduler(id);
+  },
+  async cron(cases) {
+    return cases.map(([pattern, afterMs, tz, hashSeed]) => {
+      const options = { currentDate: new Date(afterMs), tz, hashSeed: hashSeed ?? undefined };
+      try {
+        return CronExpressionParser.parse(pattern, options).next().getTime();
+      } catch (error) {
+        return null;
+      }
+    });
   },
   async close(kind, name) {
     const key = `${kind} ${name}`;

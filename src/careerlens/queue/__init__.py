@@ -8,9 +8,10 @@ async with Link("redis://localhost:6379") as link:
 ```
 """
 
-from careerlens.queue.options import Backoff, JobOptions, Retention
-from careerlens.queue.producer import CancelOutcome, NewJob, Queue
+from careerlens.queue.options import Backoff, JobOptions, NewJob, Retention
+from careerlens.queue.producer import CancelOutcome, Queue
 from careerlens.queue.record import JobRecord, QueueState
+from careerlens.queue.schedulers import Schedule, Scheduler, Schedulers
 
 __all__ = [
     "Backoff",
@@ -21,4 +22,7 @@ __all__ = [
     "Queue",
     "QueueState",
     "Retention",
+    "Schedule",
+    "Scheduler",
+    "Schedulers",
 ]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Literal, TypeAlias
 
 MAX_PRIORITY = 2**21 - 1
@@ -78,6 +78,15 @@ class JobOptions:
             "removeOnFail": _plain(self.remove_on_fail),
         }
         return wire | {name: value for name, value in optional.items() if value is not None}
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class NewJob:
+    """A job that is to be added, one of many or again and again."""
+
+    name: str
+    data: Mapping[str, Any]
+    options: JobOptions = field(default_factory=JobOptions)
 
 
 def _plain(retention: Retention) -> object:

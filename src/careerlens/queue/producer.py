@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
 from enum import StrEnum
 from importlib.metadata import version
 from typing import Any, Literal
 from uuid import uuid4
 
 from careerlens.foundation.clock import epoch_ms
-from careerlens.queue.options import MAX_DUE_MS, JobOptions
+from careerlens.queue.options import MAX_DUE_MS, JobOptions, NewJob
 from careerlens.queue.record import JobRecord, QueueState
+from careerlens.queue.schedulers import Schedulers
 from careerlens.wire.calls import LOG_LINES_KEPT, QueueCalls
 from careerlens.wire.cancel import CANCEL_MARK, ERROR_CODE
 from careerlens.wire.errors import Refusal, ScriptRefusedError
@@ -38,15 +38,6 @@ class CancelOutcome(StrEnum):
     """There is no such job."""
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class NewJob:
-    """One job of `Queue.add_bulk`."""
-
-    name: str
-    data: Mapping[str, Any]
-    options: JobOptions = field(default_factory=JobOptions)
-
-
 class Queue:
     """Adds jobs to one queue, reads them and changes them.
 
@@ -59,6 +50,7 @@ class Queue:
     def __init__(self, name: str, link: Link, *, prefix: str = "bull") -> None:
         self.name = name
         self.keys = QueueKeys(name, prefix)
+        self.schedulers = Schedulers(link, self.keys)
         self._link = link
         self._calls = QueueCalls(self.keys)
 

@@ -24,6 +24,8 @@ class Refusal(IntEnum):
     PARENT_NOT_REPLACEABLE = -7
     BELONGS_TO_SCHEDULER = -8
     FAILED_CHILDREN = -9
+    SCHEDULED_ID_TAKEN = -10
+    SCHEDULED_IDS_TAKEN = -11
 
 
 class WireError(CareerLensError):

@@ -42,6 +42,7 @@ from careerlens.worker.outcomes import (
     failed,
 )
 from careerlens.worker.resolving import Resolving
+from careerlens.worker.scheduling import Scheduling
 from careerlens.worker.stalled import rescue_stalled_jobs
 from careerlens.worker.stats import WorkerStats
 
@@ -89,6 +90,7 @@ class Worker:
         self._finishing = Finishing(
             self._link, self._calls, self.options, self._fetching, self.stats
         )
+        self._scheduling = Scheduling(self._link, self._calls.keys)
         self._cancelling = Cancelling(redis_url, queue_name, self._held)
         self._locks = LockKeeper(redis_url, self._calls, self._held, self.options)
         self._slots: list[asyncio.Task[None]] = []
@@ -210,6 +212,8 @@ class Worker:
             self._held.discard(job)
 
     async def _run_handler(self, job: HeldJob) -> Outcome:
+        if (scheduler_id := job.record.scheduler_id) is not None:
+            await self._scheduling.make_next(job, scheduler_id)
         refusal = self._refusal(job)
         if refusal is not None:
             return refusal
@@ -233,6 +237,8 @@ class Worker:
 
     def _refusal(self, job: HeldJob) -> Outcome | None:
         """Why a job that was taken is not run at all."""
+        if job.interruption is not None:
+            return _INTERRUPTED[job.interruption]
         if job.record.name is None:
             return GHOST
         if job.record.deferred_failure:

@@ -1,0 +1,235 @@
+"""Job schedulers go on whoever made them, and whoever's worker takes their jobs."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from itertools import pairwise
+from typing import Any
+
+import pytest
+from redis.asyncio import Redis
+
+from careerlens.foundation.clock import epoch_ms
+from careerlens.foundation.errors import JobError
+from careerlens.queue import JobOptions, NewJob, Queue, QueueState, Schedule
+from careerlens.wire import Link
+from careerlens.worker import ActiveJob, Worker
+from node_peer import NodePeer, node_peer
+from support import Valkey, eventually, running
+
+QUEUE = "scheduled"
+FAR = "0 0 0 1 1 *"
+TEMPLATE = NewJob(name="sweep", data={"of": "the house"}, options=JobOptions(attempts=2))
+
+
+@pytest.fixture
+async def node(valkey_server: Valkey, redis_url: str) -> AsyncIterator[NodePeer]:
+    async with node_peer(valkey_server.port) as peer:
+        yield peer
+
+
+@pytest.fixture
+async def queue(redis_url: str) -> AsyncIterator[Queue]:
+    async with Link(redis_url) as link:
+        queue = Queue(QUEUE, link)
+        await queue.open()
+        yield queue
+
+
+class Seen:
+    """A processor that notes the jobs that it ran."""
+
+    def __init__(self) -> None:
+        self.jobs: list[ActiveJob] = []
+
+    async def __call__(self, job: ActiveJob) -> dict[str, str]:
+        self.jobs.append(job)
+        return {"by": "python"}
+
+    @property
+    def due(self) -> list[int]:
+        return [int(job.record.id.rpartition(":")[2]) for job in self.jobs]
+
+
+async def completed(queue: Queue, count: int) -> bool:
+    return (await queue.counts())["completed"] >= count
+
+
+@pytest.mark.parametrize(
+    "repeat",
+    [{"every": 100}, {"pattern": "* * * * * *", "tz": "Europe/Berlin"}],
+    ids=["interval", "pattern"],
+)
+async def test_their_scheduler_goes_on_with_our_workers_alone(
+    redis_url: str, node: NodePeer, queue: Queue, repeat: dict[str, Any]
+) -> None:
+    seen = Seen()
+    template = {"name": "sweep", "data": {"of": "the house"}, "opts": {"priority": 2}}
+    await node.do("upsertScheduler", QUEUE, "theirs", repeat, template)
+    async with running(Worker(QUEUE, seen, redis_url=redis_url)):
+        await eventually(lambda: len(seen.jobs) >= 4)
+    every = repeat.get("every", 1_000)
+    assert all(later - due == every for due, later in pairwise(seen.due[1:]))
+    assert {job.record.data["of"] for job in seen.jobs} == {"the house"}
+    assert {job.record.opts["priority"] for job in seen.jobs} == {2}
+    [theirs] = await node.do("schedulers", QUEUE)
+    assert theirs["key"] == "theirs"
+    assert theirs["iterationCount"] >= 4
+    counts = await queue.counts()
+    assert counts["delayed"] + counts["prioritized"] == 1
+
+
+@pytest.mark.parametrize(
+    "schedule",
+    [Schedule(every_ms=100), Schedule(cron="* * * * * *", tz="Asia/Kolkata")],
+    ids=["interval", "pattern"],
+)
+async def test_our_scheduler_goes_on_with_their_workers_alone(
+    node: NodePeer, queue: Queue, schedule: Schedule
+) -> None:
+    await queue.schedulers.upsert("ours", schedule, TEMPLATE)
+    await node.do("work", QUEUE)
+    await eventually(lambda: completed(queue, 3))
+    await node.do("close", "worker", QUEUE)
+    ours = await queue.schedulers.get("ours")
+    assert ours is not None
+    assert ours.iterations >= 3
+    assert (ours.name, ours.data) == ("sweep", {"of": "the house"})
+
+
+async def test_our_schedulers_are_listed_by_them_as_their_own_are(
+    node: NodePeer, queue: Queue
+) -> None:
+    end_ms = epoch_ms() + 400 * 24 * 60 * 60 * 1000
+    schedule = Schedule(cron=FAR, tz="Europe/Berlin", limit=7, end_ms=end_ms)
+    await queue.schedulers.upsert("ours", schedule, TEMPLATE)
+    repeat = {"pattern": FAR, "tz": "Europe/Berlin", "limit": 7, "endDate": end_ms}
+    template = {"name": "sweep", "data": {"of": "the house"}, "opts": {"attempts": 2}}
+    await node.do("upsertScheduler", QUEUE, "theirs", repeat, template)
+    first, second = sorted(await node.do("schedulers", QUEUE), key=lambda one: one["key"])
+    assert (first.pop("key"), second.pop("key")) == ("ours", "theirs")
+    assert first == second
+    ours, theirs = sorted(await queue.schedulers.all(), key=lambda one: one.id)
+    assert (ours.repeat, ours.options, ours.data) == (theirs.repeat, theirs.options, theirs.data)
+    assert ours.next_ms == theirs.next_ms == first["next"]
+    for name in ("ours", "theirs"):
+        record = await queue.job(f"repeat:{name}:{ours.next_ms}")
+        assert record is not None
+        assert record.opts["repeat"] == {**repeat, "count": 1}
+        assert record.scheduler_id == name
+
+
+async def test_either_side_removes_a_scheduler_with_its_next_job(
+    node: NodePeer, queue: Queue
+) -> None:
+    await queue.schedulers.upsert("ours", Schedule(cron=FAR), TEMPLATE)
+    await node.do("upsertScheduler", QUEUE, "theirs", {"pattern": FAR}, {"name": "sweep"})
+    assert await node.do("removeScheduler", QUEUE, "ours") is True
+    assert await queue.schedulers.remove("theirs")
+    assert not await queue.schedulers.remove("theirs")
+    assert await queue.schedulers.all() == await node.do("schedulers", QUEUE) == []
+    assert (await queue.counts())["delayed"] == 0
+
+
+async def test_changing_a_scheduler_replaces_its_next_job(queue: Queue, node: NodePeer) -> None:
+    first = await queue.schedulers.upsert("ours", Schedule(cron=FAR), TEMPLATE)
+    changed = NewJob(name="sweep", data={"of": "the street"})
+    second = await queue.schedulers.upsert("ours", Schedule(cron="0 0 0 2 1 *"), changed)
+    assert await queue.job(first) is None
+    record = await queue.job(second)
+    assert record is not None
+    assert record.data == {"of": "the street"}
+    [theirs] = await node.do("schedulers", QUEUE)
+    assert theirs["pattern"] == "0 0 0 2 1 *"
+    assert theirs["template"]["data"] == {"of": "the street"}
+
+
+async def test_a_limited_scheduler_ends_with_its_last_iteration(
+    redis_url: str, queue: Queue
+) -> None:
+    seen = Seen()
+    await queue.schedulers.upsert("ours", Schedule(every_ms=50, limit=3), TEMPLATE)
+    async with running(Worker(QUEUE, seen, redis_url=redis_url)) as worker:
+        await eventually(lambda: worker.stats.completed == 3)
+    counts = await queue.counts()
+    assert (counts["completed"], sum(counts.values())) == (3, 3)
+
+
+async def test_nothing_is_made_after_the_end(redis_url: str, queue: Queue) -> None:
+    seen = Seen()
+    end_ms = epoch_ms() + 2_000
+    await queue.schedulers.upsert("ours", Schedule(cron="* * * * * *", end_ms=end_ms), TEMPLATE)
+
+    async def is_over() -> bool:
+        counts = await queue.counts()
+        return counts["completed"] == sum(counts.values()) > 0
+
+    async with running(Worker(QUEUE, seen, redis_url=redis_url)):
+        await eventually(is_over)
+    assert all(due <= end_ms for due in seen.due)
+    with pytest.raises(ValueError, match="due any more"):
+        await queue.schedulers.upsert("ours", Schedule(cron=FAR, end_ms=end_ms), TEMPLATE)
+
+
+async def test_another_attempt_of_an_iteration_makes_no_further_one(
+    redis_url: str, queue: Queue, node: NodePeer
+) -> None:
+    async def fail_once(job: ActiveJob) -> int:
+        if job.attempt == 1:
+            raise JobError("first")
+        return job.attempt
+
+    await queue.schedulers.upsert("ours", Schedule(cron="* * * * * *"), TEMPLATE)
+    async with running(Worker(QUEUE, fail_once, redis_url=redis_url)) as worker:
+        await eventually(lambda: worker.stats.completed == 2)
+    [theirs] = await node.do("schedulers", QUEUE)
+    counts = await queue.counts()
+    assert counts["delayed"] + counts["waiting"] == 1
+    assert theirs["iterationCount"] == counts["completed"] + 1
+
+
+async def test_a_removed_scheduler_ends_although_its_job_runs(redis_url: str, queue: Queue) -> None:
+    first = await queue.schedulers.upsert("ours", Schedule(every_ms=60_000), TEMPLATE)
+    await queue.schedulers.remove("ours")
+    # It was due at once, so it is in line, where BullMQ's script does not look for it.
+    assert await queue.state(first) is QueueState.WAITING
+    seen = Seen()
+    async with running(Worker(QUEUE, seen, redis_url=redis_url)) as worker:
+        await eventually(lambda: worker.stats.completed == 1)
+    counts = await queue.counts()
+    assert sum(counts.values()) == counts["completed"]
+
+
+async def test_a_schedule_that_cannot_be_read_loses_no_job(
+    redis_url: str, queue: Queue, redis: Redis
+) -> None:
+    first = await queue.schedulers.upsert("ours", Schedule(every_ms=60_000), TEMPLATE)
+    await redis.hset(queue.keys.job(first), "opts", '{"repeat":{"pattern":"at tea time"}}')
+    seen = Seen()
+    async with running(Worker(QUEUE, seen, redis_url=redis_url)):
+        await eventually(lambda: completed(queue, 1))
+    assert [job.record.id for job in seen.jobs] == [first]
+
+
+@pytest.mark.parametrize("scheduler_id", ["", "a:17", "x\n", "a:lock"])
+async def test_ids_that_would_damage_the_queue_are_refused(queue: Queue, scheduler_id: str) -> None:
+    with pytest.raises(ValueError, match="cannot have the id"):
+        await queue.schedulers.upsert(scheduler_id, Schedule(every_ms=1_000), TEMPLATE)
+    assert await queue.schedulers.all() == []
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {},
+        {"every_ms": 5, "cron": FAR},
+        {"every_ms": 0},
+        {"cron": FAR, "limit": 0},
+        {"cron": "at tea time"},
+        {"cron": "0 0 30 2 *"},
+        {"cron": FAR, "tz": "Europe/Atlantis"},
+    ],
+)
+def test_a_schedule_that_contradicts_itself_is_refused(wrong: dict[str, Any]) -> None:
+    with pytest.raises(ValueError, match=r"."):
+        Schedule(**wrong)
