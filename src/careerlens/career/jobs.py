@@ -11,7 +11,7 @@ from typing import Annotated, Any, Self
 from pydantic import Field, StringConstraints, model_validator
 from pydantic_core import PydanticCustomError
 
-from careerlens.career.analysis.engine import analyse_isolated
+from careerlens.career.analysis.isolated import analyse_isolated
 from careerlens.career.document import ReadDocument
 from careerlens.career.market.catalogue import role_titles
 from careerlens.career.market.profile import MarketView

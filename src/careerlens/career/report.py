@@ -44,14 +44,18 @@ class QualityLabel(StrEnum):
     POOR = "poor"
 
 
-class Evidence(WireModel):
+class ReportPart(WireModel, defer_build=True):
+    """Base of all parts. They are many, so how to check them is worked out at the first report."""
+
+
+class Evidence(ReportPart):
     """A passage of the résumé, word for word, and the line it stands on."""
 
     quote: str
     line: Annotated[int, Field(ge=1)]
 
 
-class ScorePart(WireModel):
+class ScorePart(ReportPart):
     """One part of a score: `points` of at most `out_of`, and why."""
 
     name: str
@@ -61,7 +65,7 @@ class ScorePart(WireModel):
     reason: str
 
 
-class TargetRole(WireModel):
+class TargetRole(ReportPart):
     """The role asked for and the one of our market data it was taken for.
 
     `matched` is None when no role is near enough: then nothing is measured against a market, and
@@ -75,7 +79,7 @@ class TargetRole(WireModel):
     salary: SalaryBand | None = None
 
 
-class SalaryBand(WireModel):
+class SalaryBand(ReportPart):
     """Yearly gross pay, lower quarter to upper quarter."""
 
     low: int
@@ -84,7 +88,7 @@ class SalaryBand(WireModel):
     currency: str
 
 
-class OverallQuality(WireModel):
+class OverallQuality(ReportPart):
     """How good the writing is, apart from any role: the sum of `breakdown`."""
 
     score: Score
@@ -93,7 +97,7 @@ class OverallQuality(WireModel):
     breakdown: list[ScorePart]
 
 
-class MatchedKeyword(WireModel):
+class MatchedKeyword(ReportPart):
     """A skill that the role's postings ask for and the résumé shows."""
 
     keyword: str
@@ -104,7 +108,7 @@ class MatchedKeyword(WireModel):
     evidence: list[Evidence]
 
 
-class MissingKeyword(WireModel):
+class MissingKeyword(ReportPart):
     """A skill that the role's postings ask for and the résumé does not name."""
 
     keyword: str
@@ -114,7 +118,7 @@ class MissingKeyword(WireModel):
     also_written: list[str]
 
 
-class KeywordAnalysis(WireModel):
+class KeywordAnalysis(ReportPart):
     """The résumé against what postings for the role ask for.
 
     `coverage` is the share of that demand the résumé meets, from 0 to 1, each skill weighing as
@@ -131,7 +135,7 @@ class KeywordAnalysis(WireModel):
     note: str
 
 
-class VerbUse(WireModel):
+class VerbUse(ReportPart):
     """A verb that opens statements, how often, and where."""
 
     verb: str
@@ -139,7 +143,7 @@ class VerbUse(WireModel):
     evidence: list[Evidence]
 
 
-class WeakPhrase(WireModel):
+class WeakPhrase(ReportPart):
     """An opening that hides what was done. `kind`: weak, passive or vague."""
 
     phrase: str
@@ -148,7 +152,7 @@ class WeakPhrase(WireModel):
     evidence: list[Evidence]
 
 
-class VerbSuggestion(WireModel):
+class VerbSuggestion(ReportPart):
     """One passage and the openings that would say more."""
 
     passage: Evidence
@@ -156,7 +160,7 @@ class VerbSuggestion(WireModel):
     try_: Annotated[list[str], Field(alias="try")]
 
 
-class ActionVerbAnalysis(WireModel):
+class ActionVerbAnalysis(ReportPart):
     """How statements begin. `statements` counts those looked at, `strong_share` is 0 to 1.
 
     Lists hold the most frequent or first ones only, so that a report stays small.
@@ -171,7 +175,7 @@ class ActionVerbAnalysis(WireModel):
     suggestions: list[VerbSuggestion]
 
 
-class ImprovementArea(WireModel):
+class ImprovementArea(ReportPart):
     """One thing to change. `id` is stable for programs."""
 
     id: str
@@ -182,7 +186,7 @@ class ImprovementArea(WireModel):
     evidence: list[Evidence]
 
 
-class Strength(WireModel):
+class Strength(ReportPart):
     """One thing to keep."""
 
     title: str
@@ -190,7 +194,7 @@ class Strength(WireModel):
     evidence: list[Evidence]
 
 
-class SkillGapInsight(WireModel):
+class SkillGapInsight(ReportPart):
     """A missing skill worth having. `salary_uplift_percent` is against the role's median pay."""
 
     skill: str
@@ -202,7 +206,7 @@ class SkillGapInsight(WireModel):
     related: list[str]
 
 
-class SectionFeedback(WireModel):
+class SectionFeedback(ReportPart):
     """One section: whether it is there, under which heading and lines, and what to do."""
 
     section: str
@@ -217,7 +221,7 @@ class SectionFeedback(WireModel):
     evidence: list[Evidence]
 
 
-class QuickWin(WireModel):
+class QuickWin(ReportPart):
     """A small change with a known effect: the points that the ATS score would gain."""
 
     action: str
@@ -227,7 +231,7 @@ class QuickWin(WireModel):
     evidence: list[Evidence]
 
 
-class ContactDetails(WireModel):
+class ContactDetails(ReportPart):
     """Which ways to reach the person were found. The details themselves stay in the résumé."""
 
     email: bool
@@ -237,7 +241,7 @@ class ContactDetails(WireModel):
     website: bool
 
 
-class DocumentFacts(WireModel):
+class DocumentFacts(ReportPart):
     """What was read: counts, and the flags that a reader of the report should know.
 
     `format` is pdf, docx or text. `pages` is None for text. `spelling` is british, american,
@@ -259,7 +263,7 @@ class DocumentFacts(WireModel):
     warnings: list[str]
 
 
-class MarketSource(WireModel):
+class MarketSource(ReportPart):
     """Where the market data came from. `postings` is how many it was counted from, None for
     estimates of an editor."""
 
@@ -268,7 +272,7 @@ class MarketSource(WireModel):
     postings: int | None
 
 
-class Engine(WireModel):
+class Engine(ReportPart):
     """What made the report. Layers not named here took no part."""
 
     layers: list[str]
@@ -276,7 +280,7 @@ class Engine(WireModel):
     market: MarketSource | None
 
 
-class ResumeReport(WireModel):
+class ResumeReport(ReportPart):
     """The whole report. `ats_score` is the sum of `ats_breakdown`, rounded."""
 
     target_role: TargetRole

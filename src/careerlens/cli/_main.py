@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import sys
 from collections.abc import Sequence
 
 from cyclopts import App, CycloptsError, Group
@@ -11,8 +9,9 @@ from rich.text import Text
 
 from careerlens import __version__
 from careerlens.cli import checking, identity, probing, running, serving, submitting
+from careerlens.cli.errors import exit_code_of
 from careerlens.cli.exits import EXIT_CODES_HELP, Exit
-from careerlens.cli.screen import explain, messages, results
+from careerlens.cli.screen import messages, results
 
 _START = Group.create_ordered("Start")
 _USE = Group.create_ordered("Use")
@@ -57,28 +56,20 @@ def build_app() -> App:
 
 def run_command(arguments: Sequence[str]) -> int:
     """Run one command line and return its exit code. Errors are told on stderr, never raised."""
-    try:
-        outcome = build_app()(
-            list(arguments), exit_on_error=False, print_error=False, result_action="return_value"
-        )
-    except CycloptsError as error:
-        problem = " ".join(str(error).split())
-        hint = " See `careerlens --help`, or `careerlens COMMAND --help`."
-        messages().print(Text.assemble(("error: ", "bold red"), problem, hint))
-        return Exit.USAGE
-    except KeyboardInterrupt:
-        return Exit.INTERRUPTED
-    except BrokenPipeError:
-        # Whoever read our output has seen enough; what is still buffered must not complain.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return Exit.DONE
-    except Exception as error:  # noqa: BLE001  (the outermost edge: told, kept in a file, exit 5)
-        return explain(error)
-    return int(outcome) if outcome is not None else Exit.DONE
 
+    def command() -> int | None:
+        try:
+            outcome: int | None = build_app()(
+                list(arguments),
+                exit_on_error=False,
+                print_error=False,
+                result_action="return_value",
+            )
+        except CycloptsError as error:
+            problem = " ".join(str(error).split())
+            hint = " See `careerlens --help`, or `careerlens COMMAND --help`."
+            messages().print(Text.assemble(("error: ", "bold red"), problem, hint))
+            return Exit.USAGE
+        return outcome
 
-def main() -> None:
-    """The entry point of the command `careerlens`."""
-    # Job types may be files of the folder we are called in. Last, so that they shadow nothing.
-    sys.path.append(os.getcwd())
-    sys.exit(run_command(sys.argv[1:]))
+    return exit_code_of(command)

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import date
-from typing import Any
 
 from careerlens.career.analysis import (
     contacts,
@@ -49,7 +48,6 @@ from careerlens.career.report import (
     VerbUse,
     WeakPhrase,
 )
-from careerlens.foundation.isolation import emit
 
 ENGINE_VERSION = "1.0"
 """Of the rules: two reports with the same version were judged alike."""
@@ -86,17 +84,6 @@ class _Studied:
     measured: int
     findings: Findings
     warnings: tuple[str, ...]
-
-
-def analyse_isolated(document: dict[str, Any], market: bytes, today: str) -> dict[str, Any]:
-    """`analyse` for a child process: JSON in, JSON out, steps by `emit`."""
-    report = analyse(
-        ReadDocument.from_json(document),
-        MarketView.from_json(market),
-        date.fromisoformat(today),
-        lambda step, message: emit({"step": step, "message": message}),
-    )
-    return report.model_dump(mode="json", by_alias=True)
 
 
 def analyse(
@@ -468,4 +455,4 @@ def _count(number: int, what: str) -> str:
     return f"{number} {what}" if number == 1 else f"{number} {what}s"
 
 
-__all__ = ["analyse", "analyse_isolated"]
+__all__ = ["analyse"]
