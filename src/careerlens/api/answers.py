@@ -35,11 +35,19 @@ def answer_errors(app: FastAPI) -> None:
 
 def _handler(translate: Translation) -> Callable[[Request, Exception], Awaitable[Response]]:
     async def answer(request: Request, error: Exception) -> Response:
-        return problem_response(
-            translate(error), request_id=getattr(request.state, "request_id", None)
-        )
+        return _told(translate(error), request)
 
     return answer
+
+
+def answer_to(error: Exception, request: Request) -> Response:
+    """The answer by which an error of this request is told; it must be one of `TOLD`."""
+    translate = next(_TRANSLATIONS[kind] for kind in type(error).__mro__ if kind in _TRANSLATIONS)
+    return _told(translate(error), request)
+
+
+def _told(problem: ProblemError, request: Request) -> Response:
+    return problem_response(problem, request_id=getattr(request.state, "request_id", None))
 
 
 def _as_it_is(error: Exception) -> ProblemError:
@@ -114,3 +122,5 @@ _TRANSLATIONS: dict[type[Exception], Translation] = {
     RedisError: _redis_failed,
     HTTPException: _http,
 }
+TOLD = tuple(_TRANSLATIONS)
+"""The errors that callers are told of; any other one is a mistake of ours."""

@@ -18,6 +18,7 @@ from careerlens.api.answers import answer_errors
 from careerlens.api.middleware import OriginRules, RequestFrame
 from careerlens.api.openapi import describe_api
 from careerlens.api.services import open_services
+from careerlens.api.shortcut import CreationShortcut
 from careerlens.archive import ArchiveStore, run_recorder
 from careerlens.auth import Authenticator
 from careerlens.foundation.logging import get_logger
@@ -87,6 +88,7 @@ def create_app(
     if settings.is_development:
         _serve_description(app)
     pages.mount_console(app)
+    app.add_middleware(CreationShortcut)
     app.add_middleware(OriginRules, allowed=settings.allowed_origins())
     app.add_middleware(RequestFrame)
     return app

@@ -13,7 +13,7 @@ import orjson
 from python_multipart.multipart import parse_options_header
 from starlette.datastructures import Headers, UploadFile
 from starlette.formparsers import MultiPartException, MultiPartParser
-from starlette.requests import ClientDisconnect, Request
+from starlette.requests import Request
 
 from careerlens.api.problems import ProblemError
 from careerlens.foundation.errors import FieldProblem, InvalidInputError
@@ -215,14 +215,17 @@ async def _bounded(request: Request, limit: int) -> AsyncGenerator[bytes]:
     if announced.isdecimal() and int(announced[:20]) > limit:
         raise _too_large(limit, "body")
     received = 0
-    try:
-        async for chunk in request.stream():
-            received += len(chunk)
-            if received > limit:
-                raise _too_large(limit, "body")
-            yield chunk
-    except ClientDisconnect:
-        raise ProblemError("malformed-body", "The body ended early.") from None
+    is_more_to_come = True
+    while is_more_to_come:
+        message = await request.receive()
+        if message["type"] == "http.disconnect":
+            raise ProblemError("malformed-body", "The body ended early.")
+        is_more_to_come = message.get("more_body", False)
+        chunk = message.get("body", b"")
+        received += len(chunk)
+        if received > limit:
+            raise _too_large(limit, "body")
+        yield chunk
 
 
 def _too_large(limit: int, what: str) -> ProblemError:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Mapping
 from contextlib import aclosing
 from typing import Annotated, Any
 
@@ -28,6 +28,7 @@ from careerlens.jobs.model import (
 )
 from careerlens.realtime.sse import HEADERS, event_stream
 
+CREATION_PATH = "/api/jobs"
 POLL_AGAIN_S = 2
 MAX_PAGE = 100
 
@@ -79,13 +80,10 @@ async def create_job(
         created, is_repeated = await in_time(wanted.create(services, caller)), False
     else:
         created, is_repeated = await in_time(wanted.create_once(services, caller, idempotency_key))
-    response = _json(created)
-    response.status_code = 202
-    response.headers["Location"] = created.status_url
-    response.headers["Retry-After"] = str(POLL_AGAIN_S)
+    headers = {"Location": created.status_url, "Retry-After": str(POLL_AGAIN_S)}
     if is_repeated:
-        response.headers["Idempotent-Replayed"] = "true"
-    return response
+        headers["Idempotent-Replayed"] = "true"
+    return _json(created, status_code=202, headers=headers)
 
 
 @router.get("/jobs", operation_id="listJobs", response_model=JobList)
@@ -193,5 +191,12 @@ async def _quietly_ended(events: AsyncGenerator[bytes, None]) -> AsyncGenerator[
             _log.warning("event_stream_cut", reason=type(error).__name__)
 
 
-def _json(model: BaseModel) -> Response:
-    return Response(model.model_dump_json(by_alias=True), media_type="application/json")
+def _json(
+    model: BaseModel, *, status_code: int = 200, headers: Mapping[str, str] | None = None
+) -> Response:
+    return Response(
+        model.model_dump_json(by_alias=True),
+        status_code=status_code,
+        headers=headers,
+        media_type="application/json",
+    )

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import logging
 import re
 import secrets
 import time
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
+from typing import TypeAlias
 from urllib.parse import urlsplit
 
 from starlette.datastructures import Headers, MutableHeaders
@@ -15,17 +17,18 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from careerlens.api.problems import ProblemError, problem_response
 from careerlens.foundation.logging import LogContext, get_logger
 
-REQUEST_ID_HEADER = "X-Request-Id"
+_REQUEST_ID_NAME = b"x-request-id"
 _REQUEST_ID = re.compile(r"[A-Za-z0-9_-]{8,64}\Z")
-_SAFE_HEADERS = {
-    "X-Content-Type-Options": "nosniff",
-    "X-Frame-Options": "DENY",
-    "Referrer-Policy": "no-referrer",
-    "Cross-Origin-Resource-Policy": "same-origin",
-    "Cross-Origin-Opener-Policy": "same-origin",
-    "Permissions-Policy": "camera=(), geolocation=(), microphone=()",
-}
-_NOTHING = "default-src 'none'; frame-ancestors 'none'"
+_SAFE_HEADERS = (
+    (b"x-content-type-options", b"nosniff"),
+    (b"x-frame-options", b"DENY"),
+    (b"referrer-policy", b"no-referrer"),
+    (b"cross-origin-resource-policy", b"same-origin"),
+    (b"cross-origin-opener-policy", b"same-origin"),
+    (b"permissions-policy", b"camera=(), geolocation=(), microphone=()"),
+    (b"content-security-policy", b"default-src 'none'; frame-ancestors 'none'"),
+    (b"cache-control", b"no-store"),
+)
 _ROUTINE = ("/health/", "/assets/")
 _CORS_METHODS = "GET, POST"
 _CORS_HEADERS = (
@@ -35,6 +38,7 @@ _CORS_EXPOSED = "ETag, Location, Retry-After, X-Request-Id"
 _CORS_SECONDS = "600"
 
 _log = get_logger("careerlens.api")
+RawHeaders: TypeAlias = Collection[tuple[bytes, bytes]]
 
 
 class RequestFrame:
@@ -51,7 +55,7 @@ class RequestFrame:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        request_id = _request_id(Headers(scope=scope).get(REQUEST_ID_HEADER))
+        request_id = _request_id(_header(scope, _REQUEST_ID_NAME))
         scope.setdefault("state", {})["request_id"] = request_id
         started = time.perf_counter()
         status = 0
@@ -60,7 +64,7 @@ class RequestFrame:
             nonlocal status
             if message["type"] == "http.response.start":
                 status = message["status"]
-                _add_safe_headers(MutableHeaders(scope=message), request_id)
+                message["headers"] = _with_safe_headers(message.get("headers", ()), request_id)
             await send(message)
 
         with LogContext(request_id=request_id):
@@ -89,11 +93,11 @@ class OriginRules:
         self._allowed = frozenset(allowed) - {"*", "null"}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        headers = Headers(scope=scope) if scope["type"] == "http" else Headers()
-        origin = headers.get("origin")
+        origin = _header(scope, b"origin") if scope["type"] == "http" else None
         if origin is None:
             await self._app(scope, receive, send)
             return
+        headers = Headers(scope=scope)
         own = _is_own(origin, headers.get("host", ""))
         if not own and origin not in self._allowed:
             problem = ProblemError("origin-refused")
@@ -146,18 +150,30 @@ def _request_id(given: str | None) -> str:
     return secrets.token_urlsafe(12)
 
 
-def _add_safe_headers(headers: MutableHeaders, request_id: str) -> None:
-    headers[REQUEST_ID_HEADER] = request_id
-    for name, value in _SAFE_HEADERS.items():
-        headers.setdefault(name, value)
-    headers.setdefault("Content-Security-Policy", _NOTHING)
-    headers.setdefault("Cache-Control", "no-store")
+def _header(scope: Scope, name: bytes) -> str | None:
+    """The first header of this lower-case name."""
+    for given, value in scope["headers"]:
+        if given == name:
+            text: str = value.decode("latin-1")
+            return text
+    return None
+
+
+def _with_safe_headers(headers: RawHeaders, request_id: str) -> list[tuple[bytes, bytes]]:
+    """What an answer says itself, the request's id, and what it does not say about safety."""
+    names = {name.lower() for name, _ in headers}
+    return [
+        *headers,
+        (_REQUEST_ID_NAME, request_id.encode()),
+        *[header for header in _SAFE_HEADERS if header[0] not in names],
+    ]
 
 
 def _log_request(scope: Scope, status: int, seconds: float) -> None:
     is_routine = status < 400 and scope["path"].startswith(_ROUTINE)
-    level = _log.debug if is_routine else _log.info
-    level(
+    level = logging.DEBUG if is_routine else logging.INFO
+    _log.log(
+        level,
         "request",
         method=scope["method"],
         path=_path(scope),

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from typing import Annotated
 
 from fastapi import Depends, Request
+from starlette.datastructures import Address
 
 from careerlens.api.idempotency import IdempotencyRecords
 from careerlens.api.streaming import StreamPlaces
@@ -95,12 +96,18 @@ async def current_caller(
     request: Request, services: Annotated[Services, Depends(services_of)]
 ) -> Caller:
     """Who is calling. Raises `AuthenticationError` when nothing proves it."""
-    headers = request.headers
+    return await caller_by(request.headers, request.client, services)
+
+
+async def caller_by(
+    headers: Mapping[str, str], client: Address | None, services: Services
+) -> Caller:
+    """Who sent these headers from that address. Raises as `current_caller` does."""
     is_direct = not was_forwarded(headers)
     return await services.authenticator.authenticate(
         bearer_token(headers.get("authorization")),
         headers.get("x-user-id"),
-        peer=request.client.host if request.client is not None and is_direct else None,
+        peer=client.host if client is not None and is_direct else None,
         host=headers.get("host"),
     )
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from jwt.algorithms import HMACAlgorithm
@@ -16,6 +16,7 @@ from careerlens.auth.compact import (
     malformed,
     parse_compact,
 )
+from careerlens.auth.proven import ProvenTokens
 from careerlens.foundation.errors import ConfigurationError
 from careerlens.foundation.users import is_valid_user_id
 
@@ -34,18 +35,28 @@ class SharedSecretVerifier:
     secret: bytes
     issuer: str | None = None
     audience: str | None = None
+    _proven: ProvenTokens[dict[str, Any]] = field(
+        default_factory=ProvenTokens, init=False, repr=False, compare=False
+    )
 
     async def verify(self, token: str) -> Caller:
         """Who the token says is calling.
 
         Raises `AuthenticationError` when the token does not prove it.
         """
+        claims = self._proven.get(token)
+        if claims is None:
+            claims = self._prove(token)
+            self._proven.put(token, claims)
+        return self._caller(claims)
+
+    def _prove(self, token: str) -> dict[str, Any]:
         compact = parse_compact(token)
         if compact.algorithm != _ALGORITHM:
             raise malformed()
         if not _HMAC.verify(compact.signing_input, self.secret, compact.signature):
             raise malformed()
-        return self._caller(compact.claims())
+        return compact.claims()
 
     def _caller(self, claims: dict[str, Any]) -> Caller:
         expires_at = require_valid_times(claims, now=time.time())

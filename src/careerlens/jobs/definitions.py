@@ -9,6 +9,7 @@ import traceback
 import typing
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from importlib.metadata import entry_points
 from types import ModuleType
 from typing import Any, TypeVar
@@ -30,7 +31,7 @@ ModelClass = type[BaseModel]
 HandlerT = TypeVar("HandlerT", bound=Callable[..., Any])
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
+@dataclass(frozen=True, kw_only=True)
 class JobDefinition:
     """One job type.
 
@@ -53,7 +54,7 @@ class JobDefinition:
     isolated: bool
     result_adapter: TypeAdapter[Any] = field(repr=False)
 
-    @property
+    @cached_property
     def upload_field(self) -> str | None:
         """Python name of the field that an uploaded file fills; None when the type takes none."""
         for name in self._server_filled():
@@ -64,10 +65,7 @@ class JobDefinition:
 
     def server_filled_names(self) -> frozenset[str]:
         """Every spelling of the fields that clients may not send."""
-        names: set[str] = set()
-        for name in self._server_filled():
-            names.update({name, self.wire_name(name)})
-        return frozenset(names)
+        return self._server_filled_names
 
     def remedies(self) -> dict[str, str]:
         """What to tell a person about each field, by its name on the wire."""
@@ -101,6 +99,11 @@ class JobDefinition:
     def wire_name(self, name: str) -> str:
         """What the input field with this Python name is called on the wire."""
         return self.input_model.model_fields[name].alias or name
+
+    @cached_property
+    def _server_filled_names(self) -> frozenset[str]:
+        names = self._server_filled()
+        return frozenset(spelling for name in names for spelling in (name, self.wire_name(name)))
 
     def _server_filled(self) -> Iterator[str]:
         for name, info in self.input_model.model_fields.items():

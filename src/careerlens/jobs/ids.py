@@ -11,6 +11,7 @@ from __future__ import annotations
 import re
 import secrets
 from dataclasses import dataclass
+from functools import lru_cache
 from urllib.parse import quote, unquote
 
 from careerlens.foundation.clock import epoch_ms
@@ -40,6 +41,7 @@ class JobId:
         return f"{encode_user(self.user_id)}:{self.job_type}:{self.created_at_ms}:{self.random}"
 
 
+@lru_cache(maxsize=4_096)
 def encode_user(user_id: str) -> str:
     """`user_id` as it stands in ids and keys: percent-encoded, so without `:`, `{` or spaces."""
     if user_id in _TAKEN_BY_BULLMQ:

@@ -46,9 +46,8 @@ def validate_input(
     Raises `InvalidInputError` that names every wrong field and what to do about it. Values are
     not repeated in it.
     """
-    problems = [
-        _unknown(definition, name) for name in fields if name in definition.server_filled_names()
-    ]
+    not_theirs = definition.server_filled_names()
+    problems = [_unknown(definition, name) for name in fields if name in not_theirs]
     values = {name: value for name, value in fields.items() if isinstance(name, str)}
     if upload is not None:
         if definition.upload_field is None:
