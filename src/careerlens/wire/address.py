@@ -1,8 +1,7 @@
 """Finds the server that a link is to talk to, anew at each connection, and logs in there.
 
-One server is where its URL says. The primary behind sentinels is asked for, and must say itself
-that it is one. A cluster is entered by any node. Sentinels and nodes take turns, so that one
-which is away, or knows less than the others, holds nobody up for long.
+One server is where its URL says; of several equal ones, any that answers will do. What is found
+through those is the matter of `sentinel` and `cluster`.
 """
 
 from __future__ import annotations
@@ -12,14 +11,14 @@ import socket
 import ssl
 from abc import ABC, abstractmethod
 from collections import deque
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 
 import hiredis
 
 from careerlens.foundation.errors import ServiceUnavailableError
-from careerlens.foundation.redisurl import Place, RedisUrl, Topology, place_text
+from careerlens.foundation.redisurl import Place, RedisUrl, place_text
 from careerlens.wire.connection import Connection, encode
 from careerlens.wire.errors import CommandRejectedError
 
@@ -47,19 +46,12 @@ class Address(ABC):
         a connection that came half-way is closed then.
         """
 
+    async def follow(self, connection: Connection) -> None:
+        """Cut a connection that `open` gave, once the address leads to another server.
 
-def address_of(url: str) -> Address:
-    """The address that a URL gives.
-
-    Raises `ConfigurationError` for a URL that cannot be used.
-    """
-    parsed = RedisUrl.parse(url)
-    login = Login.of(parsed)
-    if parsed.topology is Topology.SENTINEL:
-        return Primary(parsed, login)
-    if parsed.topology is Topology.CLUSTER:
-        return AnyNode(parsed.places, login)
-    return Server(parsed.path if parsed.path is not None else parsed.places[0], login)
+        Runs until cancelled. A server of its own has nowhere to go.
+        """
+        await connection.lost.wait()
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -126,105 +118,35 @@ class Server(Address):
         return self._place if isinstance(self._place, str) else place_text(self._place)
 
 
-class AnyNode(Address):
-    """Any node of a cluster that answers. `learn` more of them as they become known."""
+class AnyOf(Address):
+    """Any of several servers that know the same. The one that answered last is tried first."""
 
     def __init__(self, places: Iterable[Place], login: Login) -> None:
-        self._places = _Turns(places)
+        self._places = deque(dict.fromkeys(places))
         self._login = login
 
     def learn(self, places: Iterable[Place]) -> None:
         """Try these as well from now on."""
-        self._places.add(places)
-
-    async def open(self, make: Maker) -> Connection:
-        """As `Address.open`."""
-
-        async def enter(node: Place) -> Connection:
-            return await self._login.enter(node, make)
-
-        return await self._places.first(enter)
-
-    def __str__(self) -> str:
-        return f"cluster {self._places}"
-
-
-class Primary(Address):
-    """The server that sentinels call the primary of a name."""
-
-    def __init__(self, url: RedisUrl, login: Login) -> None:
-        self._name = url.primary
-        self._sentinels = _Turns(url.places)
-        self._login = login
-        self._sentinel_login = Login(
-            username=url.sentinel_username, password=url.sentinel_password, tls=login.tls
-        )
-
-    async def open(self, make: Maker) -> Connection:
-        """As `Address.open`. What each sentinel names is tried, until one is the primary."""
-        failed: dict[Place, Exception] = {}
-
-        async def enter(sentinel: Place) -> Connection:
-            place = await self._ask(sentinel)
-            if place in failed:
-                raise failed[place]
-            try:
-                return await self._enter(place, make)
-            except CANNOT_CONNECT as error:
-                failed[place] = error
-                raise
-
-        return await self._sentinels.first(enter)
-
-    async def _ask(self, sentinel: Place) -> Place:
-        connection = await self._sentinel_login.enter(sentinel, Connection)
-        try:
-            command = ("SENTINEL", "GET-MASTER-ADDR-BY-NAME", self._name)
-            (reply,) = await replies_to(connection, command)
-        finally:
-            connection.abort("it was asked")
-        if isinstance(reply, hiredis.ReplyError):
-            raise CommandRejectedError(str(reply))
-        if reply is None:
-            raise ServiceUnavailableError(_SERVICE, f"it knows no primary called {self._name!r}")
-        return reply[0].decode(), int(reply[1])
-
-    async def _enter(self, place: Place, make: Maker) -> Connection:
-        connection = await self._login.enter(place, make)
-        try:
-            (reply,) = await replies_to(connection, ("ROLE",))
-            # One without the right to ask is taken at the sentinels' word.
-            if isinstance(reply, list) and reply[0] != b"master":
-                raise ServiceUnavailableError(_SERVICE, f"{place_text(place)} is a replica")
-        except BaseException:
-            connection.abort("it is not the primary")
-            raise
-        return connection
-
-    def __str__(self) -> str:
-        return f"primary {self._name!r} of sentinels {self._sentinels}"
-
-
-class _Turns:
-    """Places that are tried one after the other, each time from the next one on."""
-
-    def __init__(self, places: Iterable[Place]) -> None:
-        self._places = deque(dict.fromkeys(places))
-
-    def add(self, places: Iterable[Place]) -> None:
         self._places.extend(place for place in places if place not in self._places)
 
-    async def first(self, attempt: Callable[[Place], Awaitable[Connection]]) -> Connection:
-        """What the first attempt that succeeds returns; raises what the last one raised."""
+    def prefer_another(self) -> None:
+        """Try the one that answered last after the others."""
+        self._places.rotate(-1)
+
+    async def open(self, make: Maker) -> Connection:
+        """As `Address.open`; each is given a second."""
         last: Exception | None = None
         for place in list(self._places):
-            self._places.rotate(-1)
             try:
                 async with asyncio.timeout(_TURN_S):
-                    return await attempt(place)
+                    connection = await self._login.enter(place, make)
             except CANNOT_CONNECT as error:
                 problem = f"{place_text(place)}: {problem_of(error)}"
                 last = ServiceUnavailableError(_SERVICE, problem)
+            else:
+                self._places.remove(place)
+                self._places.appendleft(place)
+                return connection
         assert last is not None, "a URL names at least one place"
         raise last
 
@@ -233,12 +155,12 @@ class _Turns:
 
 
 async def replies_to(connection: Connection, *commands: tuple[str, ...]) -> list[Any]:
-    """The replies, errors among them, on a connection that nobody else uses yet.
+    """The replies, errors among them, on a connection of the caller's own.
 
     Raises `ServiceUnavailableError` where the server has hung up.
     """
     if not connection.is_open:
-        raise ServiceUnavailableError(_SERVICE, "it hung up at once")
+        raise ServiceUnavailableError(_SERVICE, "it hung up")
     return await asyncio.gather(*connection.send_all([encode(command) for command in commands]))
 
 

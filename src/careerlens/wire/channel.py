@@ -13,9 +13,8 @@ from typing import Any, Never
 
 import hiredis
 
-from careerlens.foundation.errors import ServiceUnavailableError
-from careerlens.wire.address import CANNOT_CONNECT, address_of
-from careerlens.wire.connection import Connection, encode
+from careerlens.wire.address import CANNOT_CONNECT, Address, replies_to
+from careerlens.wire.connection import Connection
 
 _PING_EVERY_S = 5.0
 _PAUSE_S = 0.5
@@ -25,13 +24,22 @@ class Channel:
     """One subscription. `on_message` is called on the loop with each message's text.
 
     `listening` is set while messages are heard; tests and callers may wait for it.
+    `on_listening` is called each time it begins.
     """
 
-    def __init__(self, url: str, name: str, on_message: Callable[[str], None]) -> None:
+    def __init__(
+        self,
+        address: Address,
+        name: str,
+        on_message: Callable[[str], None],
+        *,
+        on_listening: Callable[[], None] | None = None,
+    ) -> None:
         self.name = name
         self.listening = asyncio.Event()
-        self._address = address_of(url)
+        self._address = address
         self._on_message = on_message
+        self._on_listening = on_listening
 
     async def listen(self) -> Never:
         """Listen until cancelled, reconnecting whenever the connection is lost."""
@@ -48,6 +56,8 @@ class Channel:
         try:
             await self._answered(connection, ("SUBSCRIBE", self.name))
             self.listening.set()
+            if self._on_listening is not None:
+                self._on_listening()
             while True:
                 await asyncio.sleep(_PING_EVERY_S)
                 await self._answered(connection, ("PING",))
@@ -56,10 +66,8 @@ class Channel:
             connection.abort("no longer listening")
 
     async def _answered(self, connection: Connection, command: tuple[str, ...]) -> None:
-        if not connection.is_open:
-            raise ServiceUnavailableError("redis", "the subscription was cut")
         async with asyncio.timeout(_PING_EVERY_S):
-            reply = await connection.send(encode(command))
+            (reply,) = await replies_to(connection, command)
         if isinstance(reply, hiredis.ReplyError):
             raise reply
 

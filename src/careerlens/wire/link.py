@@ -21,9 +21,10 @@ from typing import Any, TypeAlias
 import hiredis
 
 from careerlens.foundation.errors import ServiceUnavailableError
-from careerlens.wire.address import CANNOT_CONNECT, Address, address_of, problem_of, replies_to
+from careerlens.wire.address import CANNOT_CONNECT, Address, problem_of, replies_to
 from careerlens.wire.connection import Arg, Connection, encode
 from careerlens.wire.errors import CommandRejectedError
+from careerlens.wire.locating import address_of
 from careerlens.wire.scripts import Script
 
 Call: TypeAlias = tuple[Script, Sequence[Arg], Sequence[Arg]]
@@ -201,7 +202,11 @@ class Link:
             if connection.is_open:
                 self._connection = connection
                 self._connected.set()
-            await self._watch(connection)
+            following = asyncio.create_task(self._address.follow(connection))
+            try:
+                await self._watch(connection)
+            finally:
+                following.cancel()
             pause = _FIRST_PAUSE_S
 
     def _forget(self, connection: Connection) -> None:

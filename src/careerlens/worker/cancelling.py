@@ -11,6 +11,7 @@ from collections import OrderedDict
 
 from careerlens.wire.cancel import cancel_channel
 from careerlens.wire.channel import Channel
+from careerlens.wire.locating import address_of
 from careerlens.worker.held import HeldJob, HeldJobs, Interruption
 
 _REMEMBERED_S = 10.0
@@ -21,7 +22,7 @@ class Cancelling:
     """Interrupts held jobs whose id is published on the queue's cancel channel."""
 
     def __init__(self, url: str, queue: str, held: HeldJobs) -> None:
-        self.channel = Channel(url, cancel_channel(queue), self._heard)
+        self.channel = Channel(address_of(url), cancel_channel(queue), self._heard)
         self._held = held
         self._recent: OrderedDict[str, float] = OrderedDict()
 

