@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 import redis
+from hypothesis import settings
 from redis.asyncio import Redis
 
 from careerlens.foundation.redis import connect
@@ -15,6 +16,9 @@ from careerlens.wire import Link
 from support import Valkey
 
 ValkeyFactory = Callable[..., Valkey]
+
+# `pytest --hypothesis-profile=deep`: hours of what the usual run tries for seconds.
+settings.register_profile("deep", max_examples=5_000)
 
 
 @pytest.fixture(scope="session")
