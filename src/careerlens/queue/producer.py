@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from enum import StrEnum
-from importlib.metadata import version
 from typing import Any, Literal
 from uuid import uuid4
 
+import careerlens
 from careerlens.foundation.clock import epoch_ms
 from careerlens.queue.options import MAX_DUE_MS, JobOptions, NewJob
 from careerlens.queue.record import JobRecord, QueueState
@@ -56,7 +56,7 @@ class Queue:
 
     async def open(self) -> None:
         """Tell the queue how much history to keep and who we are. Harmless to repeat."""
-        ours = f"careerlens:{version('careerlens-jobs')}"
+        ours = f"careerlens:{careerlens.__version__}"
         await self._link.call(
             "HSET", self.keys.meta, "opts.maxLenEvents", EVENTS_KEPT, "version", ours
         )
