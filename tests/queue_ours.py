@@ -136,6 +136,15 @@ class Ours:
         held = Held(job_id, dict(zip(flat[::2], flat[1::2], strict=True)), "")
         return await self._ask(self.calls.reprocess(job_id, target, lifo=held.is_lifo, reset=reset))
 
+    async def promote(self, job_id: str) -> Any:
+        return await self._ask(self.calls.promote(job_id))
+
+    async def change_priority(self, job_id: str, priority: int, lifo: bool) -> Any:
+        return await self._ask(self.calls.change_priority(job_id, priority, lifo=lifo))
+
+    async def update_data(self, job_id: str, data: Any) -> Any:
+        return await self._ask(self.calls.update_data(job_id, strict_json(data)))
+
     async def remove(self, job_id: str) -> Any:
         return await self._ask(self.calls.remove(job_id))
 

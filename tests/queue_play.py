@@ -18,7 +18,10 @@ from queue_theirs import Clock, Held, Package, Theirs
 Step: TypeAlias = tuple[Any, ...]
 
 _OF_RUNNING = {"finish", "retry", "delay", "hand_back"}
-_OF_KNOWN = {"progress", "log", "remove", "cancel", "reprocess", "state", "snapshot"}
+_OF_KNOWN = {
+    *("progress", "log", "remove", "cancel", "reprocess", "state", "snapshot"),
+    *("promote", "change_priority", "update_data"),
+}
 _NAMED = {
     "finish": ("fetch_next", "limit"),
     "delay": ("fetch_next", "limit"),

@@ -207,6 +207,15 @@ class Theirs:
         keys = [self.scripts.toKey(job_id), self.scripts.toKey(f"{job_id}:logs")]
         return await self._from_file("addLog-2.lua", keys, [job_id, line, LOG_LINES_KEPT])
 
+    async def promote(self, job_id: str) -> Any:
+        return await self._reply_of(self.scripts.promote(job_id))
+
+    async def change_priority(self, job_id: str, priority: int, lifo: bool) -> Any:
+        return await self._reply_of(self.scripts.changePriority(job_id, priority, lifo))
+
+    async def update_data(self, job_id: str, data: Any) -> Any:
+        return await self._reply_of(self.scripts.updateData(job_id, data))
+
     async def reprocess(self, job_id: str, target: Target, *, reset: bool) -> Any:
         """As our `Queue.retry`, which first forgets what we noted about an earlier run."""
         options = {"resetAttemptsMade": reset, "resetAttemptsStarted": reset}

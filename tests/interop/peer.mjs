@@ -2,7 +2,7 @@
 //   → {"call": 1, "do": "add", "args": ["queue", "name", {}, {}]}
 //   ← {"call": 1, "value": "…"}  |  {"call": 1, "error": "…"}  |  {"event": "progress", …}
 import { createInterface } from 'node:readline';
-import { Queue, QueueEvents, Worker } from 'bullmq';
+import { FlowProducer, Queue, QueueEvents, Worker } from 'bullmq';
 import { CronExpressionParser } from 'cron-parser';
 
 const [host, port] = process.argv[2].split(':');
@@ -61,6 +61,21 @@ const actions = {
   },
   async removeScheduler(name, id) {
     return queue(name).removeJobScheduler(id);
+  },
+  async addFlow(flow) {
+    const ids = ({ job, children }) => ({ id: job.id, children: (children ?? []).map(ids) });
+    return ids(await once('flows', '', () => new FlowProducer({ connection })).add(flow));
+  },
+  async workOnFlow(name) {
+    const worker = once('worker', name, () => new Worker(name, async (job) => {
+      if (job.data.fails) throw new Error('no luck');
+      return {
+        by: 'node',
+        values: Object.values(await job.getChildrenValues()),
+        failures: Object.values(await job.getIgnoredChildrenFailures()),
+      };
+    }, { connection }));
+    await worker.waitUntilReady();
   },
   async cron(cases) {
     return cases.map(([pattern, afterMs, tz, hashSeed]) => {

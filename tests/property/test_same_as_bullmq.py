@@ -81,7 +81,9 @@ _running = st.just(("extend_locks",)) | st.tuples(st.just("finish_unheld"), _ind
 _of_any_alone = (
     st.tuples(st.just("progress"), _index, _json)
     | st.tuples(st.just("log"), _index, st.text(st.characters(codec="utf-8"), max_size=5))
-    | st.tuples(st.sampled_from(["remove", "cancel", "state", "snapshot"]), _index)
+    | st.tuples(st.sampled_from(["remove", "cancel", "state", "snapshot", "promote"]), _index)
+    | st.tuples(st.just("change_priority"), _index, st.sampled_from([0, 1, 3]), _flag)
+    | st.tuples(st.just("update_data"), _index, _json)
 )
 _again = st.tuples(st.just("reprocess"), _index, st.sampled_from(["completed", "failed"]), _flag)
 _of_any = _of_any_alone | _again | _again
@@ -248,6 +250,9 @@ _EVERYTHING: list[Step] = [
     ("add", QUEUE, {"a": 2}, JobOptions(delay_ms=1_000)),
     ("add", QUEUE, {"a": 3}, JobOptions(priority=2, attempts=3)),
     ("counts",),
+    ("promote", 1),
+    ("change_priority", 0, 1, False),
+    ("update_data", 0, {"a": 4}),
     ("take", 3),
     ("progress", 2, {"percent": 5}),
     ("log", 2, "línea"),

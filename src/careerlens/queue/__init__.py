@@ -8,14 +8,18 @@ async with Link("redis://localhost:6379") as link:
 ```
 """
 
+from careerlens.queue.flows import AddedFlow, ChildFailure, Flow, add_flow
 from careerlens.queue.options import Backoff, JobOptions, NewJob, Retention
 from careerlens.queue.producer import CancelOutcome, Queue
 from careerlens.queue.record import JobRecord, QueueState
 from careerlens.queue.schedulers import Schedule, Scheduler, Schedulers
 
 __all__ = [
+    "AddedFlow",
     "Backoff",
     "CancelOutcome",
+    "ChildFailure",
+    "Flow",
     "JobOptions",
     "JobRecord",
     "NewJob",
@@ -25,4 +29,5 @@ __all__ = [
     "Schedule",
     "Scheduler",
     "Schedulers",
+    "add_flow",
 ]

@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal, TypeAlias
 
+from careerlens.wire.keys import is_safe_job_id
+
 MAX_PRIORITY = 2**21 - 1
 # Beyond this the score of a delayed job (due time x 4096) is no longer exact.
 MAX_DUE_MS = 2**53 // 4096
@@ -64,6 +66,13 @@ class JobOptions:
             raise ValueError(f"priority must be from 0 to {MAX_PRIORITY}, got {self.priority}")
         if self.delay_ms < 0:
             raise ValueError(f"delay_ms must not be negative, got {self.delay_ms}")
+
+    def check_at(self, now_ms: int) -> None:
+        """Raise `ValueError` if a job added now would damage its queue or be due past 2039."""
+        if self.job_id is not None and not is_safe_job_id(self.job_id):
+            raise ValueError(f"a job cannot have the id {self.job_id!r}: it would damage its queue")
+        if (self.timestamp_ms or now_ms) + self.delay_ms > MAX_DUE_MS:
+            raise ValueError(f"delay_ms={self.delay_ms} is too far in the future")
 
     def to_wire(self) -> dict[str, Any]:
         """The options as BullMQ stores them; what is at its default is left out."""

@@ -9,13 +9,13 @@ from uuid import uuid4
 
 import careerlens
 from careerlens.foundation.clock import epoch_ms
-from careerlens.queue.options import MAX_DUE_MS, JobOptions, NewJob
+from careerlens.queue.options import MAX_PRIORITY, JobOptions, NewJob
 from careerlens.queue.record import JobRecord, QueueState
 from careerlens.queue.schedulers import Schedulers
 from careerlens.wire.calls import LOG_LINES_KEPT, QueueCalls
 from careerlens.wire.cancel import CANCEL_MARK, ERROR_CODE
 from careerlens.wire.errors import Refusal, ScriptRefusedError
-from careerlens.wire.keys import QueueKeys, can_name_a_job, is_safe_job_id
+from careerlens.wire.keys import QueueKeys, can_name_a_job
 from careerlens.wire.link import Call, Link
 from careerlens.wire.packing import strict_json
 
@@ -81,14 +81,11 @@ class Queue:
         return [self._added(reply, call) for reply, call in zip(replies, calls, strict=True)]
 
     def _adding(self, job: NewJob) -> Call:
-        job_id = job.options.job_id
-        if job_id is not None and not is_safe_job_id(job_id):
-            raise ValueError(f"a job cannot have the id {job_id!r}: it would damage its queue")
-        now_ms = epoch_ms() if job.options.timestamp_ms is None else job.options.timestamp_ms
-        if now_ms + job.options.delay_ms > MAX_DUE_MS:
-            raise ValueError(f"delay_ms={job.options.delay_ms} is too far in the future")
+        options = job.options
+        now_ms = epoch_ms() if options.timestamp_ms is None else options.timestamp_ms
+        options.check_at(now_ms)
         data = strict_json(job.data)
-        return self._calls.add(job_id or "", job.name, data, job.options.to_wire(), now_ms)
+        return self._calls.add(options.job_id or "", job.name, data, options.to_wire(), now_ms)
 
     def _added(self, reply: Any, call: Call) -> str:
         if isinstance(reply, int) and reply < 0:
@@ -190,6 +187,29 @@ class Queue:
         # A mark of an earlier cancellation would end the new run at once.
         await self._link.call("HDEL", self.keys.job(job_id), CANCEL_MARK, ERROR_CODE)
         call = self._calls.reprocess(job_id, state, lifo=lifo, reset=reset)
+        self._refuse(await self._link.run(*call), call, job_id)
+
+    async def promote(self, job_id: str) -> None:
+        """Put a delayed job in line now. Raises `ScriptRefusedError` when it is not delayed."""
+        await self._change(job_id, self._calls.promote(job_id))
+
+    async def change_priority(self, job_id: str, priority: int, *, lifo: bool = False) -> None:
+        """Give a job another priority; where it is in line, it moves at once.
+
+        `lifo` puts it before others of its priority 0. Raises `ValueError` for a priority that
+        cannot be, and `ScriptRefusedError` when there is no such job.
+        """
+        if not 0 <= priority <= MAX_PRIORITY:
+            raise ValueError(f"priority must be from 0 to {MAX_PRIORITY}, got {priority}")
+        await self._change(job_id, self._calls.change_priority(job_id, priority, lifo=lifo))
+
+    async def update_data(self, job_id: str, data: Mapping[str, Any]) -> None:
+        """Replace a job's data, for its next attempt. Raises `ScriptRefusedError` when missing."""
+        await self._change(job_id, self._calls.update_data(job_id, strict_json(data)))
+
+    async def _change(self, job_id: str, call: Call) -> None:
+        if not can_name_a_job(job_id):
+            raise ScriptRefusedError(call[0].name, Refusal.JOB_MISSING, job_id)
         self._refuse(await self._link.run(*call), call, job_id)
 
     async def remove(self, job_id: str) -> bool:

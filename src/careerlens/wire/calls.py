@@ -247,6 +247,22 @@ class QueueCalls:
         keys = self._named("* *:logs", job_id)
         return bullmq_script("addLog"), keys, (job_id, line, LOG_LINES_KEPT)
 
+    # Changing what waits
+
+    def promote(self, job_id: str) -> Call:
+        """Put a delayed job in line now: 0 done, -3 it is not delayed."""
+        keys = self._named("delayed wait paused meta prioritized active pc events marker")
+        return bullmq_script("promote"), keys, (self._base, job_id)
+
+    def change_priority(self, job_id: str, priority: int, *, lifo: bool) -> Call:
+        """Change a job's priority, moving it where it waits: 0 done, -1 no such job."""
+        keys = self._named("wait paused meta prioritized active pc marker")
+        return bullmq_script("changePriority"), keys, (priority, self._base, job_id, int(lifo))
+
+    def update_data(self, job_id: str, data: str) -> Call:
+        """Replace a job's data (JSON text): 0 done, -1 no such job."""
+        return bullmq_script("updateData"), self._named("*", job_id), (data,)
+
 
 def fetch_options(
     token: str, lock_duration_ms: int, limiter: tuple[int, int] | None, worker_name: str | None

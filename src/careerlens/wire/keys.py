@@ -80,5 +80,13 @@ class QueueKeys:
         """The list of a job's log lines."""
         return f"{self.base}{job_id}:logs"
 
+    def processed(self, job_id: str) -> str:
+        """The hash of what a job's children returned."""
+        return f"{self.base}{job_id}:processed"
+
+    def ignored_failures(self, job_id: str) -> str:
+        """The hash of why a job's children failed whose failure it does not share."""
+        return f"{self.base}{job_id}:failed"
+
     def __repr__(self) -> str:
         return f"QueueKeys({self.queue!r}, prefix={self.prefix!r})"

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from typing import Any, TypeAlias
 
+from careerlens.foundation.foreignjson import parse_foreign
 from careerlens.queue.record import JobRecord
 from careerlens.wire.calls import QueueCalls
 from careerlens.wire.link import Call, Link
@@ -54,6 +55,26 @@ class ActiveJob:
     async def log(self, line: str) -> None:
         """Append a line to the job's log. Waits while the server is away."""
         await self._tell(self._calls.log(self.record.id, line))
+
+    async def children_values(self) -> dict[str, Any]:
+        """What the jobs that this one waited for returned, by their keys (`bull:queue:id`).
+
+        Raises `ServiceUnavailableError` when the server cannot be reached.
+        """
+        values = await self._hash(self._calls.keys.processed(self.record.id))
+        return {key: parse_foreign(value) for key, value in values.items()}
+
+    async def children_failures(self) -> dict[str, str]:
+        """Why those failed whose failure let this one run all the same, by their keys.
+
+        Raises `ServiceUnavailableError` when the server cannot be reached.
+        """
+        return await self._hash(self._calls.keys.ignored_failures(self.record.id))
+
+    async def _hash(self, key: str) -> dict[str, str]:
+        flat = await self._link.call("HGETALL", key)
+        texts = [part.decode(errors="replace") for part in flat]
+        return dict(zip(texts[::2], texts[1::2], strict=True))
 
     async def _tell(self, call: Call) -> None:
         if self._held.interruption is Interruption.LOST:
