@@ -125,6 +125,11 @@ class AnyOf(Address):
         self._places = deque(dict.fromkeys(places))
         self._login = login
 
+    @property
+    def first(self) -> Place:
+        """The one that answered last."""
+        return self._places[0]
+
     def learn(self, places: Iterable[Place]) -> None:
         """Try these as well from now on."""
         self._places.extend(place for place in places if place not in self._places)

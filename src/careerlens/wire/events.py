@@ -23,6 +23,7 @@ from typing import Any, TypeAlias
 from careerlens.foundation.errors import ServiceUnavailableError
 from careerlens.wire.keys import QueueKeys
 from careerlens.wire.link import Link
+from careerlens.wire.opening import open_link
 
 START = "0-0"
 _BLOCK_S = 5.0
@@ -98,7 +99,7 @@ class EventReader:
         self.keys = keys
         self.position = position
         self.stalled = False
-        self._link = Link(url, name=f"careerlens:events:{keys.queue}", timeout_s=_SILENCE_S)
+        self._link = open_link(url, name=f"careerlens:events:{keys.queue}", timeout_s=_SILENCE_S)
         self._ready: deque[Item] = deque()
         self._handed_out: Item | None = None
         # Look before waiting, at the start and after a reconnection: a gap must not wait.

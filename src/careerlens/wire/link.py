@@ -21,9 +21,11 @@ from typing import Any, TypeAlias
 import hiredis
 
 from careerlens.foundation.errors import ServiceUnavailableError
+from careerlens.foundation.redisurl import RedisUrl
 from careerlens.wire.address import CANNOT_CONNECT, Address, problem_of, replies_to
 from careerlens.wire.connection import Arg, Connection, encode
 from careerlens.wire.errors import CommandRejectedError
+from careerlens.wire.keys import QueueKeys
 from careerlens.wire.locating import address_of
 from careerlens.wire.scripts import Script
 
@@ -58,7 +60,7 @@ class Link:
     def __init__(
         self, url: str | Address, *, name: str = "careerlens", timeout_s: float = 5.0
     ) -> None:
-        self._address = address_of(url) if isinstance(url, str) else url
+        self._address = _single(url) if isinstance(url, str) else url
         self._name = name.replace(" ", "-")
         self._timeout_s = timeout_s
         self._connection: Connection | None = None
@@ -109,8 +111,11 @@ class Link:
 
         Raises as `call` does for the first that failed, once all have been answered.
         """
-        replies = await self._send_all([encode(args) for args in commands])
-        return [self._checked(reply) for reply in replies]
+        return [self._checked(reply) for reply in await self.exchange(commands)]
+
+    async def exchange(self, commands: Sequence[Sequence[Arg]]) -> list[Any]:
+        """As `call_many`, but what the server refused stands among the replies, as errors."""
+        return await self._send_all([encode(args) for args in commands])
 
     async def run_many(self, calls: Sequence[Call]) -> list[Any]:
         """Run scripts in one write; the replies are in the order of the calls.
@@ -124,6 +129,17 @@ class Link:
                 script, keys, args = calls[index]
                 replies[index] = await self._send(_evaluate(b"EVAL", script.source, keys, args))
         return [self._checked(reply) for reply in replies]
+
+    async def unblock(self, other: Link) -> None:
+        """Let a call of another link to the same server return that blocks there, if one does.
+
+        Raises as `call` does.
+        """
+        if other.client_id is not None:
+            await self.call("CLIENT", "UNBLOCK", other.client_id)
+
+    def check_queue(self, keys: QueueKeys) -> None:
+        """Raise `ConfigurationError` when a queue with these keys cannot be used over this link."""
 
     async def close(self) -> None:
         """Close for good; calls still under way end with `OutcomeUnknownError`."""
@@ -244,6 +260,11 @@ class Link:
             except TimeoutError:
                 if connection.silent_for > self._timeout_s:
                     connection.abort(f"no reply within {self._timeout_s:g} s")
+
+
+def _single(url: str) -> Address:
+    RedisUrl.parse(url).refuse_cluster()
+    return address_of(url)
 
 
 def _evaluate(how: bytes, what: bytes, keys: Sequence[Arg], args: Sequence[Arg]) -> bytes:

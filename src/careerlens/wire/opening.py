@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from careerlens.foundation.redisurl import RedisUrl, Topology
+from careerlens.wire.cluster import ClusterLink
 from careerlens.wire.link import Link
 
 
@@ -11,4 +13,5 @@ def open_link(url: str, *, name: str = "careerlens", timeout_s: float = 5.0) -> 
     Belongs to the event loop that uses it first. `name` is what CLIENT LIST shows, `timeout_s`
     is as of `Link`. Raises `ConfigurationError` for a URL that cannot be used.
     """
-    return Link(url, name=name, timeout_s=timeout_s)
+    kind = ClusterLink if RedisUrl.parse(url).topology is Topology.CLUSTER else Link
+    return kind(url, name=name, timeout_s=timeout_s)

@@ -150,9 +150,8 @@ class Fetching:
         deadline = time.monotonic() + _PAUSE_S
         while not watch.done() and time.monotonic() < deadline:
             try:
-                if self._doorbell.client_id is not None:
-                    async with asyncio.timeout(_PAUSE_S):
-                        await self._link.call("CLIENT", "UNBLOCK", self._doorbell.client_id)
+                async with asyncio.timeout(_PAUSE_S):
+                    await self._link.unblock(self._doorbell)
             except (ServiceUnavailableError, CommandRejectedError, TimeoutError) as error:
                 # A marker may be lost now; every worker also looks by itself each few seconds.
                 _log.info("the wait for jobs could not be ended in order", problem=str(error))

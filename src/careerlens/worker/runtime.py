@@ -20,7 +20,7 @@ from typing import Any
 from careerlens.foundation.logging import get_logger
 from careerlens.wire.calls import QueueCalls
 from careerlens.wire.keys import QueueKeys
-from careerlens.wire.link import Link
+from careerlens.wire.opening import open_link
 from careerlens.wire.scripts import verify_scripts
 from careerlens.worker.cancelling import Cancelling
 from careerlens.worker.fetching import Fetching, Taken
@@ -77,8 +77,9 @@ class Worker:
         self._url = redis_url
         self._calls = QueueCalls(QueueKeys(queue_name, prefix))
         self._held = HeldJobs()
-        self._link = Link(redis_url, name=f"careerlens:worker:{queue_name}")
-        self._doorbell = Link(
+        self._link = open_link(redis_url, name=f"careerlens:worker:{queue_name}")
+        self._link.check_queue(self._calls.keys)
+        self._doorbell = open_link(
             redis_url,
             name=f"careerlens:doorbell:{queue_name}",
             timeout_s=self.options.drain_delay_s + 10.0,
