@@ -79,8 +79,8 @@ def run(
     configure_logging("run", settings)
     settings = _with_real_ports(settings)
     if upload is None:
-        return run_async(_serve(settings))
-    return run_async(_once(settings, upload, role or EXAMPLE_ROLE, as_json=json))
+        return run_async(_serve(settings), fast=True)
+    return run_async(_once(settings, upload, role or EXAMPLE_ROLE, as_json=json), fast=True)
 
 
 async def _serve(settings: Settings) -> int:
