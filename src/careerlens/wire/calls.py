@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Literal
 
 from careerlens.wire.cancel import CANCELLED_CODE, CANCELLED_REASON, ERROR_CODE, cancel_channel
-from careerlens.wire.connection import Arg
+from careerlens.wire.connection import Arg, template
 from careerlens.wire.keys import QueueKeys
 from careerlens.wire.link import Call
 from careerlens.wire.packing import pack
@@ -50,6 +50,7 @@ class QueueCalls:
             for target in ("completed", "failed")
         }
         self._states = self._named(_STATES)
+        self._completion = b""
 
     def _named(self, suffixes: str, job_id: str = "") -> tuple[bytes, ...]:
         """Keys by their suffixes; `*` stands for the job's own key, `*:x` for one beside it."""
@@ -188,6 +189,27 @@ class QueueCalls:
         if fields:
             args = (*args, _pack_fields(fields))
         return bullmq_script("moveToFinished"), keys, args
+
+    def completion(self, job_id: bytes, timestamp_ms: int, value: bytes, options: bytes) -> bytes:
+        """The encoded `finish` of a job that completed, which takes another in the same step.
+
+        The same bytes as `finish` leads to, in a fifth of the time.
+        """
+        if not self._completion:
+            self._completion = self._completion_template()
+        key, moment = self._base + job_id, b"%d" % timestamp_ms
+        return self._completion % (
+            len(key), key, len(job_id), job_id, len(moment), moment,
+            len(value), value, len(options), options,
+        )  # fmt: skip
+
+    def _completion_template(self) -> bytes:
+        job_id, moment, value, options = "\0", -1, "\1", b"\2"
+        script, keys, args = self.finish(
+            job_id, moment, "completed", value, options, {}, fetch_next=True
+        )
+        holes = (self.keys.job(job_id), job_id, moment, value, options)
+        return template((b"EVALSHA", script.sha, len(keys), *keys, *args), holes)
 
     def retry(
         self, job_id: str, timestamp_ms: int, token: str, fields: Fields, *, lifo: bool

@@ -1,7 +1,8 @@
 """One connection to the server: bytes out, replies matched first in, first out.
 
-A waiter that is cancelled leaves its place in the line, so the reply it no longer wants is
-thrown away and never reaches the next caller.
+A reply resolves a future, or is handed to a function at once, which saves a busy worker a turn
+of the event loop for each job. A future that is cancelled leaves its place in the line, so the
+reply it no longer wants is thrown away and never reaches the next caller.
 """
 
 from __future__ import annotations
@@ -16,6 +17,8 @@ import hiredis
 from careerlens.foundation.errors import OutcomeUnknownError
 
 Arg: TypeAlias = bytes | str | int | float
+OnReply: TypeAlias = Callable[[Any], None]
+"""Is handed a reply: a value, a `hiredis.ReplyError`, or an `OutcomeUnknownError`."""
 
 _MORE = object()
 _SERVICE = "redis"
@@ -25,8 +28,8 @@ class Connection(asyncio.Protocol):
     """Sends encoded commands and resolves one future per reply.
 
     `on_push` takes messages of subscribed channels, which answer no command. An error reply
-    resolves its future with a `hiredis.ReplyError` as the value; losing the connection raises
-    `OutcomeUnknownError` from every future still open, and then calls `on_lost` once.
+    resolves its future with a `hiredis.ReplyError` as the value; losing the connection calls
+    `on_lost` once, and raises `OutcomeUnknownError` from every future still open.
     """
 
     def __init__(
@@ -38,7 +41,7 @@ class Connection(asyncio.Protocol):
         self._on_lost = on_lost
         self._on_push = on_push
         self._reader = hiredis.Reader(notEnoughData=_MORE)
-        self._waiting: deque[asyncio.Future[Any]] = deque()
+        self._waiting: deque[asyncio.Future[Any] | OnReply] = deque()
         self._transport: asyncio.Transport | None = None
         self._drained = asyncio.Event()
         self._drained.set()
@@ -60,13 +63,20 @@ class Connection(asyncio.Protocol):
 
     def send(self, payload: bytes) -> asyncio.Future[Any]:
         """Write one encoded command; the future is its reply. The connection must be open."""
-        assert self._transport is not None, "send() needs an open connection"
+        reply = self._loop.create_future()
+        self._write(payload, reply)
+        return reply
+
+    def post(self, payload: bytes, on_reply: OnReply) -> None:
+        """Write one encoded command; `on_reply` is called with its reply, and must not raise."""
+        self._write(payload, on_reply)
+
+    def _write(self, payload: bytes, waiter: asyncio.Future[Any] | OnReply) -> None:
+        assert self._transport is not None, "only an open connection can send"
         if not self._waiting:
             self._heard_at = self._loop.time()
-        reply = self._loop.create_future()
-        self._waiting.append(reply)
+        self._waiting.append(waiter)
         self._transport.write(payload)
-        return reply
 
     def send_all(self, payloads: list[bytes]) -> list[asyncio.Future[Any]]:
         """Write several commands back to back, so that no other caller's come between."""
@@ -108,7 +118,9 @@ class Connection(asyncio.Protocol):
             self._on_push(reply)
             return
         waiter = self._waiting.popleft()
-        if not waiter.done():
+        if not isinstance(waiter, asyncio.Future):
+            waiter(reply)
+        elif not waiter.done():
             waiter.set_result(reply)
 
     def pause_writing(self) -> None:
@@ -128,15 +140,35 @@ class Connection(asyncio.Protocol):
         self._drained.set()
         waiting, self._waiting = self._waiting, deque()
         why = f"{self._why_lost} ({error})" if error else self._why_lost
+        if self._on_lost is not None:
+            self._on_lost(self)  # first, so that nobody who is woken sends here again
         for waiter in waiting:
-            if not waiter.done():
+            if not isinstance(waiter, asyncio.Future):
+                waiter(OutcomeUnknownError(_SERVICE, why))
+            elif not waiter.done():
                 waiter.set_exception(OutcomeUnknownError(_SERVICE, why))
                 waiter.exception()  # whoever stopped waiting must not cause a warning
-        if self._on_lost is not None:
-            self._on_lost(self)
 
 
 def encode(args: Sequence[Arg]) -> bytes:
     """One command as it goes over the wire."""
     packed: bytes = hiredis.pack_command(tuple(args))  # type: ignore[arg-type]
     return packed
+
+
+def template(words: Sequence[Arg], holes: Sequence[Arg]) -> bytes:
+    """One command, encoded but for some words: a format that takes a length and bytes for each.
+
+    A word that equals one of `holes` is left open.
+    """
+    open_words = {encode_word(hole) for hole in holes}
+    parts = [
+        b"$%d\r\n%b\r\n" if encoded in open_words else encoded.replace(b"%", b"%%")
+        for encoded in map(encode_word, words)
+    ]
+    return b"*%d\r\n" % len(parts) + b"".join(parts)
+
+
+def encode_word(word: Arg) -> bytes:
+    """One word of a command as it goes over the wire."""
+    return encode((word,)).removeprefix(b"*1\r\n")

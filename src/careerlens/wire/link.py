@@ -23,7 +23,7 @@ import hiredis
 from careerlens.foundation.errors import ServiceUnavailableError
 from careerlens.foundation.redisurl import RedisUrl
 from careerlens.wire.address import CANNOT_CONNECT, Address, problem_of, replies_to
-from careerlens.wire.connection import Arg, Connection, encode
+from careerlens.wire.connection import Arg, Connection, OnReply, encode
 from careerlens.wire.errors import CommandRejectedError
 from careerlens.wire.keys import QueueKeys
 from careerlens.wire.locating import address_of
@@ -105,6 +105,17 @@ class Link:
         if str(reply).startswith("NOSCRIPT"):
             reply = await self._send(_evaluate(b"EVAL", script.source, keys, args))
         return self._checked(reply)
+
+    def post(self, payload: bytes, on_reply: OnReply) -> bool:
+        """Send an encoded command now, and hand its reply to `on_reply`, which must not raise.
+
+        False, and nothing is sent, when there is no connection just now or it has no room.
+        """
+        connection = self._connection
+        if connection is None or not connection.has_room:
+            return False
+        connection.post(payload, on_reply)
+        return True
 
     async def call_many(self, commands: Sequence[Sequence[Arg]]) -> list[Any]:
         """Run commands in one write, in order, with nobody else's between them.

@@ -13,10 +13,10 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from typing import Literal
+from typing import Any, Literal
 
 from careerlens.foundation.clock import epoch_ms
-from careerlens.foundation.errors import ServiceUnavailableError
+from careerlens.foundation.errors import OutcomeUnknownError, ServiceUnavailableError
 from careerlens.foundation.logging import get_logger
 from careerlens.queue.record import JobRecord
 from careerlens.wire.calls import QueueCalls, finish_options, retention
@@ -27,7 +27,7 @@ from careerlens.wire.packing import strict_json
 from careerlens.worker.backoff import retry_delay_ms
 from careerlens.worker.fetching import Fetching, Taken
 from careerlens.worker.held import HeldJob
-from careerlens.worker.insisting import insist
+from careerlens.worker.insisting import Answer, insist
 from careerlens.worker.options import WorkerOptions
 from careerlens.worker.outcomes import (
     CANCELLED,
@@ -60,10 +60,36 @@ class Finishing:
         self._fetching = fetching
         self._stats = stats
 
-    async def finish(self, job: HeldJob, outcome: Outcome) -> Taken | None:
-        """Write down the outcome of `job`; the next job if one was taken in the same step."""
+    def completion(self, job: HeldJob, outcome: Completed, options: bytes) -> bytes:
+        """The usual end as one encoded command. `options` is `completion_options` of the job."""
+        return self._calls.completion(
+            job.record.id.encode(), epoch_ms(), outcome.value.encode(), options
+        )
+
+    def completion_options(self, job: HeldJob) -> bytes:
+        """What `job` is completed with; the same for jobs of one token with equal options."""
+        return self._options_of(job, "completed")
+
+    def count(self, job: HeldJob, outcome: Completed | Failed) -> None:
+        """Count an end that has been written down."""
+        stats, record = self._stats, job.record
+        if isinstance(outcome, Completed):
+            stats.completed += 1
+        elif outcome is CANCELLED:
+            stats.cancelled += 1
+        elif not outcome.is_final and record.attempts_made + 1 < record.max_attempts:
+            stats.retried += 1
+        else:
+            stats.failed += 1
+            stats.ghosts += outcome is GHOST
+
+    async def finish(self, job: HeldJob, outcome: Outcome, reply: Any = None) -> Taken | None:
+        """Write down the outcome of `job`; the next job if one was taken in the same step.
+
+        `reply` is what came of sending `completion`, where that was not the end of it.
+        """
         if isinstance(outcome, Completed | Failed):
-            return await self._end(job, outcome)
+            return await self._end(job, outcome, reply)
         self._fetching.look_again()
         if isinstance(outcome, Dropped):
             self._lost(job, "its lock went to another worker")
@@ -71,13 +97,22 @@ class Finishing:
             await self.hand_back(job)
         return None
 
-    async def _end(self, job: HeldJob, outcome: Completed | Failed) -> Taken | None:
+    async def _end(
+        self, job: HeldJob, outcome: Completed | Failed, reply: Any = None
+    ) -> Taken | None:
         asked_at = time.monotonic()
-        try:
-            answer = await insist(self._link, job, self._call(job, outcome))
-        except CommandRejectedError as error:
-            self._lost(job, str(error))
-            return None
+        answer: Answer | None
+        if isinstance(reply, int):
+            answer = Answer(reply, is_repeat=False)
+        else:
+            is_repeat = isinstance(reply, OutcomeUnknownError)
+            try:
+                answer = await insist(
+                    self._link, job, self._call(job, outcome), is_repeat=is_repeat
+                )
+            except CommandRejectedError as error:
+                self._lost(job, str(error))
+                return None
         if answer is None:
             self._lost(job, "the server could not be reached while its lock lived")
             return None
@@ -87,7 +122,7 @@ class Finishing:
             return await self._refused(job, outcome, Refusal(answer.reply))
         if answer.is_repeat:
             self._fetching.look_again()
-        self._count(job, outcome)
+        self.count(job, outcome)
         return self._fetching.accept(answer.reply, job.token, asked_at)
 
     async def hand_back(self, job: HeldJob) -> None:
@@ -144,9 +179,16 @@ class Finishing:
         *,
         is_repeat: bool,
     ) -> Call:
+        options = self._options_of(job, target)
+        fetch_next = not is_repeat and not self._fetching.is_closing
+        return self._calls.finish(
+            job.record.id, now_ms, target, value, options, fields, fetch_next=fetch_next
+        )
+
+    def _options_of(self, job: HeldJob, target: Literal["completed", "failed"]) -> bytes:
         record = job.record
         remove = record.opts.get("removeOnComplete" if target == "completed" else "removeOnFail")
-        options = finish_options(
+        return finish_options(
             job.token,
             self._options.lock_duration_ms,
             self._options.limit,
@@ -154,10 +196,6 @@ class Finishing:
             keep=retention(remove),
             attempts=record.max_attempts,
             stored=record.opts,
-        )
-        fetch_next = not is_repeat and not self._fetching.is_closing
-        return self._calls.finish(
-            record.id, now_ms, target, value, options, fields, fetch_next=fetch_next
         )
 
     async def _settle(self, job: HeldJob, outcome: Completed | Failed) -> Taken | None:
@@ -169,7 +207,7 @@ class Finishing:
         if still_held is not None:
             self._lost(job, "another worker holds its lock")
         else:
-            self._count(job, outcome)
+            self.count(job, outcome)
         self._fetching.look_again()
         return await self._fetching.look_for(job.token, besides=job.record.id)
 
@@ -191,18 +229,6 @@ class Finishing:
         self._fetching.look_again()
         self._stats.lost += 1
         _log.warning("a result was dropped", job_id=job.record.id, why=why)
-
-    def _count(self, job: HeldJob, outcome: Completed | Failed) -> None:
-        stats, record = self._stats, job.record
-        if isinstance(outcome, Completed):
-            stats.completed += 1
-        elif outcome is CANCELLED:
-            stats.cancelled += 1
-        elif not outcome.is_final and record.attempts_made + 1 < record.max_attempts:
-            stats.retried += 1
-        else:
-            stats.failed += 1
-            stats.ghosts += outcome is GHOST
 
 
 def _without_mark(record: JobRecord) -> dict[str, str | int]:

@@ -24,13 +24,14 @@ class Answer:
     is_repeat: bool
 
 
-async def insist(link: Link, job: HeldJob, build: Callable[[bool], Call]) -> Answer | None:
+async def insist(
+    link: Link, job: HeldJob, build: Callable[[bool], Call], *, is_repeat: bool = False
+) -> Answer | None:
     """Send the call that `build` makes until it is answered; None when the lease ran out first.
 
-    `build` is told whether the call was sent before. Only for calls that are fenced by the job's
-    token, or harmless to repeat.
+    `build` is told whether the call was sent before, which `is_repeat` says of the first time.
+    Only for calls that are fenced by the job's token, or harmless to repeat.
     """
-    is_repeat = False
     while True:
         try:
             return Answer(await link.run(*build(is_repeat)), is_repeat)

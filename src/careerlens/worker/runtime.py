@@ -12,43 +12,28 @@ run ── task group
 from __future__ import annotations
 
 import asyncio
-import time
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, suppress
-from typing import Any
+from contextlib import asynccontextmanager
 
-from careerlens.foundation.logging import get_logger
 from careerlens.wire.calls import QueueCalls
 from careerlens.wire.keys import QueueKeys
 from careerlens.wire.opening import open_link
 from careerlens.wire.scripts import verify_scripts
 from careerlens.worker.cancelling import Cancelling
-from careerlens.worker.fetching import Fetching, Taken
+from careerlens.worker.fetching import Fetching
 from careerlens.worker.finishing import Finishing
-from careerlens.worker.held import HeldJob, HeldJobs, Interruption
-from careerlens.worker.job import ActiveJob, Processor
+from careerlens.worker.held import HeldJobs, Interruption
+from careerlens.worker.job import Processor
 from careerlens.worker.locks import LockKeeper
 from careerlens.worker.options import WorkerOptions
-from careerlens.worker.outcomes import (
-    CANCELLED,
-    GHOST,
-    DescribeFailure,
-    Dropped,
-    HandedBack,
-    Outcome,
-    completed,
-    deferred,
-    describe_plainly,
-    failed,
-)
+from careerlens.worker.outcomes import DescribeFailure, describe_plainly
 from careerlens.worker.resolving import Resolving
 from careerlens.worker.scheduling import Scheduling
+from careerlens.worker.slot import Slot, Tools
 from careerlens.worker.stalled import rescue_stalled_jobs
 from careerlens.worker.stats import WorkerStats
 
 _LONGEST_MARGIN_S = 2.0
-_STUBBORN_S = 1.0
-_log = get_logger("careerlens.worker")
 
 
 class Worker:
@@ -183,93 +168,21 @@ class Worker:
                 task.cancel()
 
     async def _run_slots(self) -> None:
+        tools = Tools(
+            processor=self._processor,
+            describe_failure=self._describe,
+            link=self._link,
+            calls=self._calls,
+            lock_duration_s=self.options.lock_duration_s,
+            held=self._held,
+            stats=self.stats,
+            fetching=self._fetching,
+            finishing=self._finishing,
+            cancelling=self._cancelling,
+            scheduling=self._scheduling,
+        )
         async with asyncio.TaskGroup() as group:
             self._slots = [
-                group.create_task(self._slot(), name=f"slot {number} {self.queue_name}")
+                group.create_task(Slot(tools).run(), name=f"slot {number} {self.queue_name}")
                 for number in range(self.options.concurrency)
             ]
-
-    async def _slot(self) -> None:
-        taken = await self._fetching.next()
-        while taken is not None:
-            taken = await self._work(taken)
-            if taken is None:
-                taken = await self._fetching.next(after_finding_nothing=True)
-
-    async def _work(self, taken: Taken) -> Taken | None:
-        """Run one job to its end, and return the one that finishing it has brought."""
-        lease_until = taken.asked_at + self.options.lock_duration_s
-        job = HeldJob(taken.record, taken.token, lease_until)
-        self._held.add(job)
-        self.stats.running += 1
-        try:
-            outcome = await self._run_handler(job)
-            return await self._finishing.finish(job, outcome)
-        except asyncio.CancelledError:
-            await self._let_go(job)
-            raise
-        finally:
-            self.stats.running -= 1
-            self._held.discard(job)
-
-    async def _run_handler(self, job: HeldJob) -> Outcome:
-        if (scheduler_id := job.record.scheduler_id) is not None:
-            await self._scheduling.make_next(job, scheduler_id)
-        refusal = self._refusal(job)
-        if refusal is not None:
-            return refusal
-        active = ActiveJob(job, self._link, self._calls)
-        job.task = asyncio.create_task(self._call(active), name=f"job {job.record.id}")
-        try:
-            # The shield lets this slot be stopped although the handler ignores cancellation.
-            value = await asyncio.shield(job.task)
-        except asyncio.CancelledError:
-            if not job.task.done():
-                raise
-            if job.interruption is None:
-                return failed(RuntimeError("the handler cancelled itself"), self._describe)
-        except Exception as error:  # noqa: BLE001 (whatever a handler raises fails its attempt)
-            if job.interruption is None:
-                return failed(error, self._describe)
-        else:
-            if job.interruption in (None, Interruption.SHUTDOWN):
-                return completed(value)
-        return _INTERRUPTED[job.interruption]
-
-    def _refusal(self, job: HeldJob) -> Outcome | None:
-        """Why a job that was taken is not run at all."""
-        if job.interruption is not None:
-            return _INTERRUPTED[job.interruption]
-        if job.record.name is None:
-            return GHOST
-        if job.record.deferred_failure:
-            return deferred(job.record.deferred_failure)
-        if self._cancelling.is_cancelled(job):
-            return CANCELLED
-        return HandedBack() if self._fetching.is_closing else None
-
-    async def _call(self, active: ActiveJob) -> Any:
-        try:
-            return await self._processor(active)
-        except (SystemExit, KeyboardInterrupt) as error:
-            # Left alone, it would end the whole worker with every other job in it.
-            raise RuntimeError(f"the handler raised {type(error).__name__}") from error
-
-    async def _let_go(self, job: HeldJob) -> None:
-        """The slot itself is cancelled: end the handler and give the job to somebody else."""
-        if job.task is not None:
-            job.task.cancel()
-            _, running = await asyncio.wait([job.task], timeout=_STUBBORN_S)
-            if running:
-                _log.error("a handler ignores its cancellation", job_id=job.record.id)
-                return
-        if job.interruption is not Interruption.LOST and time.monotonic() < job.lease_until:
-            with suppress(TimeoutError):  # then its lock runs out, and it is rescued
-                await asyncio.wait_for(self._finishing.hand_back(job), _STUBBORN_S)
-
-
-_INTERRUPTED: dict[Interruption | None, Outcome] = {
-    Interruption.CANCELLED: CANCELLED,
-    Interruption.SHUTDOWN: HandedBack(),
-    Interruption.LOST: Dropped(),
-}
