@@ -1,6 +1,7 @@
 // BullMQ on Node, steered over stdin and stdout with one JSON object per line.
 //   → {"call": 1, "do": "add", "args": ["queue", "name", {}, {}]}
 //   ← {"call": 1, "value": "…"}  |  {"call": 1, "error": "…"}  |  {"event": "progress", …}
+import { createServer } from 'node:http';
 import { createInterface } from 'node:readline';
 import { FlowProducer, Queue, QueueEvents, Worker } from 'bullmq';
 import { CronExpressionParser } from 'cron-parser';
@@ -76,6 +77,25 @@ const actions = {
       };
     }, { connection }));
     await worker.waitUntilReady();
+  },
+  // Bull Board over these queues; the answer is the port of its HTTP API.
+  async board(...names) {
+    const [{ createBullBoard }, { BullMQAdapter }, { ExpressAdapter }] = await Promise.all([
+      import('@bull-board/api'),
+      import('@bull-board/api/bullMQAdapter'),
+      import('@bull-board/express'),
+    ]);
+    const serverAdapter = new ExpressAdapter();
+    createBullBoard({ queues: names.map((name) => new BullMQAdapter(queue(name))), serverAdapter });
+    const server = createServer(serverAdapter.getRouter()).listen(0, '127.0.0.1');
+    await new Promise((resolve) => server.once('listening', resolve));
+    once('board', names.join(), () => ({
+      close() {
+        server.close();
+        server.closeAllConnections();
+      },
+    }));
+    return server.address().port;
   },
   async cron(cases) {
     return cases.map(([pattern, afterMs, tz, hashSeed]) => {

@@ -7,6 +7,7 @@ overwrite the queue itself: `is_safe_job_id` guards every id that did not come f
 from __future__ import annotations
 
 import re
+from base64 import b64encode
 
 _OWN_SUFFIXES = frozenset(
     "wait active paused prioritized delayed completed failed waiting-children stalled id pc meta"  # noqa: SIM905
@@ -87,6 +88,11 @@ class QueueKeys:
     def ignored_failures(self, job_id: str) -> str:
         """The hash of why a job's children failed whose failure it does not share."""
         return f"{self.base}{job_id}:failed"
+
+    def worker_client_name(self, worker: str | None) -> str:
+        """What a worker's connection is called, by which BullMQ and dashboards count workers."""
+        queue = b64encode(self.queue.encode()).decode()
+        return f"{self.prefix}:{queue}" + (f":w:{worker}" if worker else "")
 
     def __repr__(self) -> str:
         return f"QueueKeys({self.queue!r}, prefix={self.prefix!r})"

@@ -66,7 +66,7 @@ class Worker:
         self._link.check_queue(self._calls.keys)
         self._doorbell = open_link(
             redis_url,
-            name=f"careerlens:doorbell:{queue_name}",
+            name=self._calls.keys.worker_client_name(self.options.name),
             timeout_s=self.options.drain_delay_s + 10.0,
         )
         self._resolving = Resolving(self._link, self._calls, self.options)
