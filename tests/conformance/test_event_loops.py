@@ -52,11 +52,10 @@ async def test_a_worker_takes_uvloop_where_there_is_one(
         queue = Queue("which-loop", link)
         job_id = await queue.add("which-loop", {"userId": "user-1"})
 
-        async def answer() -> bytes | None:
-            reply: bytes | None = await link.call("HGET", queue.keys.job(job_id), "returnvalue")
-            return reply
+        async def answer() -> bytes:
+            return await link.call("HGET", queue.keys.job(job_id), "returnvalue") or b""
 
-        found = json.loads(await eventually(answer, within=30) or b"null")
+        found = json.loads(await eventually(answer, within=30))
     finally:
         worker.terminate()
         code = await worker.wait()

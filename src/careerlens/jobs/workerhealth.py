@@ -13,11 +13,14 @@ import os
 import socket
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING
 
 from careerlens.foundation.errors import ConfigurationError
 from careerlens.foundation.health import LIVE, LIVE_PATH, READY_PATH, Condition, Health, word
-from careerlens.foundation.settings import Settings
-from careerlens.worker import Worker
+
+if TYPE_CHECKING:  # the parent of a group answers for workers that it does not load
+    from careerlens.foundation.settings import Settings
+    from careerlens.worker import Worker
 
 INHERITED_SOCKET = "CAREERLENS_HEALTH_SOCKET"
 """Variable with the number of the listening socket that a child was given to answer on."""
