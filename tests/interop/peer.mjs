@@ -1,6 +1,7 @@
 // BullMQ on Node, steered over stdin and stdout with one JSON object per line.
 //   → {"call": 1, "do": "add", "args": ["queue", "name", {}, {}]}
 //   ← {"call": 1, "value": "…"}  |  {"call": 1, "error": "…"}  |  {"event": "progress", …}
+import { appendFileSync } from 'node:fs';
 import { createServer } from 'node:http';
 import { createInterface } from 'node:readline';
 import { FlowProducer, Queue, QueueEvents, Worker } from 'bullmq';
@@ -26,6 +27,9 @@ const OBSERVED = ['added', 'waiting', 'delayed', 'active', 'progress', 'complete
 const actions = {
   async add(name, jobName, data, opts) {
     return (await queue(name).add(jobName, data, opts)).id;
+  },
+  async addBulk(name, jobs) {
+    return (await queue(name).addBulk(jobs)).map((job) => job.id);
   },
   async job(name, id) {
     const job = await queue(name).getJob(id);
@@ -62,6 +66,16 @@ const actions = {
   },
   async removeScheduler(name, id) {
     return queue(name).removeJobScheduler(id);
+  },
+  // Writes each run down in a file, and fails as many attempts as the job's data asks for.
+  async countRuns(name, file) {
+    const worker = once('worker', name, () => new Worker(name, async (job) => {
+      const attempt = job.attemptsMade + 1;
+      appendFileSync(file, `${job.id} ${attempt}\n`);
+      if (attempt <= job.data.failures) throw new Error('again');
+      return { by: 'node' };
+    }, { connection, concurrency: 20, lockDuration: 120_000 }));
+    await worker.waitUntilReady();
   },
   async addFlow(flow) {
     const ids = ({ job, children }) => ({ id: job.id, children: (children ?? []).map(ids) });
