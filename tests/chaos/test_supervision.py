@@ -41,7 +41,7 @@ if "stubborn" in sys.argv:
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
 else:
     signal.signal(signal.SIGTERM, stop)
-stop_with_supervisor()
+stop_with_supervisor(within=1 if "stubborn" in sys.argv else 60)
 if "with-helper" in sys.argv:
     helper = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)"])
     with diary.open("a") as file:
@@ -184,9 +184,12 @@ async def test_a_child_that_never_gets_ready_is_named(diary: Path) -> None:
 
 
 async def test_children_end_when_their_supervisor_is_killed(diary: Path, tmp_path: Path) -> None:
-    """The supervisor gets no chance to say anything; the end of its pipes says it."""
+    """The supervisor gets no chance to say anything; the end of its pipes says it.
+
+    One that does not heed that ends all the same.
+    """
     script = tmp_path / "supervise.py"
-    specs = [child("worker", diary), child("api", diary)]
+    specs = [child("worker", diary), child("api", diary), child("deaf", diary, "stubborn")]
     commands = [(spec.name, spec.command, spec.ready_at) for spec in specs]
     script.write_text(
         "import asyncio\n"
@@ -197,11 +200,12 @@ async def test_children_end_when_their_supervisor_is_killed(diary: Path, tmp_pat
     supervisor = await asyncio.create_subprocess_exec(sys.executable, str(script))
     try:
         started = await eventually(
-            lambda: entries(diary, "start") if len(entries(diary, "start")) == 2 else [], within=30
+            lambda: entries(diary, "start") if len(entries(diary, "start")) == 3 else [], within=30
         )
     finally:
         supervisor.kill()
         await supervisor.wait()
     for _, pid in started:
         await eventually(partial(is_gone, pid))
-    assert sorted(entries(diary, "stop")) == sorted(started)
+    heeded = [(name, pid) for name, pid in sorted(started) if name != "deaf"]
+    assert sorted(entries(diary, "stop")) == heeded

@@ -42,11 +42,11 @@ def keep_serving(component: str, serve: Serve, **flags: object) -> int:
     from careerlens.foundation.embedded import redis_for
     from careerlens.foundation.logging import configure_logging
     from careerlens.foundation.settings import load_settings
-    from careerlens.foundation.supervision import stop_with_supervisor
+    from careerlens.foundation.supervision import STOP_MARGIN_S, stop_with_supervisor
 
     settings = load_settings(**flags)
     configure_logging(component, settings)
-    stop_with_supervisor()
+    stop_with_supervisor(within=settings.shutdown_seconds + STOP_MARGIN_S)
 
     async def with_redis() -> None:
         async with redis_for(settings) as endpoint:

@@ -27,7 +27,6 @@ T = TypeVar("T")
 READY_WITHIN_S = 60.0
 EXAMPLE = Path(__file__).with_name("example-resume.txt")
 EXAMPLE_ROLE = "Full Stack Developer"
-_STOP_MARGIN_S = 5.0
 _ASK_REDIS_EVERY_S = 1.0
 
 
@@ -210,7 +209,7 @@ def _children(settings: Settings) -> list[ChildSpec]:
 
     The worker goes first, so that the last steps of its jobs still reach who is watching.
     """
-    from careerlens.foundation.supervision import ChildSpec
+    from careerlens.foundation.supervision import STOP_MARGIN_S, ChildSpec
 
     assert settings.worker_health_port is not None
     environment = {
@@ -225,7 +224,8 @@ def _children(settings: Settings) -> list[ChildSpec]:
             command=(sys.executable, "-m", "careerlens", name),
             ready_at=(host, port),
             environment=environment,
-            grace_s=settings.shutdown_seconds + _STOP_MARGIN_S,
+            # Twice, for a worker may have children of its own to wait for.
+            grace_s=settings.shutdown_seconds + 2 * STOP_MARGIN_S,
         )
         for name, host, port in (
             ("worker", "127.0.0.1", settings.worker_health_port),

@@ -14,7 +14,7 @@ import signal
 import threading
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from time import monotonic
+from time import monotonic, sleep
 from typing import IO, Final
 
 from careerlens.foundation.errors import CareerLensError
@@ -23,6 +23,8 @@ from careerlens.foundation.logging import get_logger
 from careerlens.foundation.probing import answers_ok
 
 SUPERVISED: Final = "CAREERLENS_SUPERVISED"
+STOP_MARGIN_S: Final = 3.0
+"""What a process needs to end, beside the time that it gives its work."""
 _RESTART_PAUSES_S = (0.2, 0.5, 1.0, 2.0, 5.0, 10.0)
 _STEADY_AFTER_S = 30.0
 _POLL_S = 0.05
@@ -209,8 +211,12 @@ class _Child:
             os.killpg(process.pid, signal.SIGKILL)
 
 
-def stop_with_supervisor() -> None:
-    """In a supervised child: end as by SIGTERM when the supervisor is gone, however it went."""
+def stop_with_supervisor(*, within: float) -> None:
+    """In a supervised child: end as by SIGTERM when the supervisor is gone, however it went.
+
+    Should that take more than `within` seconds, it is ended as by SIGKILL: nobody else is left to
+    do so.
+    """
     if os.environ.pop(SUPERVISED, None) is None:
         return
 
@@ -218,5 +224,7 @@ def stop_with_supervisor() -> None:
         while os.read(0, 1024):
             pass
         os.kill(os.getpid(), signal.SIGTERM)
+        sleep(within)
+        os.kill(os.getpid(), signal.SIGKILL)
 
     threading.Thread(target=wait_for_its_end, name="supervisor-lifeline", daemon=True).start()

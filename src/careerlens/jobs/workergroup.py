@@ -21,10 +21,9 @@ from careerlens.foundation.health import Condition, Health, word
 from careerlens.foundation.logging import get_logger
 from careerlens.foundation.probing import health_at
 from careerlens.foundation.settings import Settings
-from careerlens.foundation.supervision import ChildSpec, Supervisor
+from careerlens.foundation.supervision import STOP_MARGIN_S, ChildSpec, Supervisor
 from careerlens.jobs.workerhealth import INHERITED_SOCKET, serve_health
 
-_STOP_MARGIN_S = 5.0
 _log = get_logger("careerlens.worker")
 
 
@@ -64,7 +63,7 @@ def _spec(settings: Settings, name: str, command: Sequence[str]) -> Iterator[Chi
                 "WORKER_PROCESSES": "1",
                 INHERITED_SOCKET: str(listening.fileno()),
             },
-            grace_s=settings.shutdown_seconds + _STOP_MARGIN_S,
+            grace_s=settings.shutdown_seconds + STOP_MARGIN_S,
             pass_fds=(listening.fileno(),),
         )
 
