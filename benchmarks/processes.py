@@ -2,24 +2,34 @@
 
 from __future__ import annotations
 
-import os
+from contextlib import suppress
 from pathlib import Path
 
 PROC = Path("/proc")
-_TICKS_PER_S = os.sysconf("SC_CLK_TCK")
-_PARENT, _USER, _SYSTEM = 1, 11, 12  # fields of `stat` behind the name of the program
+_PARENT = 1  # the field of `stat` behind the name of the program, and the state
 
 
 def can_be_told() -> bool:
     """Whether this system tells it."""
-    return (PROC / "self/stat").exists()
+    return (PROC / "self/schedstat").exists()
 
 
 def cpu_s(pid: int) -> float:
-    """The CPU time of a process and its children so far, in steps of 0.01 s."""
-    return sum(
-        (int(stat[_USER]) + int(stat[_SYSTEM])) / _TICKS_PER_S for stat in _family(pid).values()
+    """The CPU time of a process and its children so far, of threads that still are."""
+    return (
+        sum(
+            _thread_ns(thread)
+            for member in _family(pid)
+            for thread in (PROC / str(member) / "task").iterdir()
+        )
+        / 1e9
     )
+
+
+def _thread_ns(thread: Path) -> int:
+    with suppress(FileNotFoundError, ProcessLookupError):  # it has just ended
+        return int((thread / "schedstat").read_text().split()[0])
+    return 0
 
 
 def memory_mb(pid: int) -> float:

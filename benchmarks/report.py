@@ -71,14 +71,11 @@ def publish(
 
     With `merge`, the figures take the places of their predecessors, and the others stay.
     """
-    RESULTS.mkdir(parents=True, exist_ok=True)
-    about = {"date": datetime.now(UTC).date().isoformat(), "machine": machine(), **about}
+    about = {"date": _today(), "machine": machine(), **about}
     if merge:
         results, about = merged(_read(f"{name}.json"), results, _read(f"{name}.about.json"), about)
     results = {m.name: results[m.name] for m in metrics if m.name in results}
-    file = RESULTS / f"{name}{'.trial' if trial else ''}.json"
-    file.write_text(json.dumps(results, indent=2) + "\n", encoding="utf-8")
-    print(f"Written to {file.relative_to(BENCHMARKS.parent)}")
+    write_results(name, results, trial=trial)
     if trial:
         return
     text = json.dumps(about, indent=2, ensure_ascii=False)
@@ -86,7 +83,15 @@ def publish(
     IMAGES.mkdir(parents=True, exist_ok=True)
     (IMAGES / f"benchmark-{name}.svg").write_text(plot(metrics, results), encoding="utf-8")
     picture = f"![The same as bars](images/benchmark-{name}.svg)"
-    _put_into_page(name, "\n\n".join([tables(metrics, results), picture, _circumstances(about)]))
+    put_into_page(name, "\n\n".join([tables(metrics, results), picture, _circumstances(about)]))
+
+
+def write_results(name: str, results: Results, *, trial: bool) -> None:
+    """Write figures for programs to read."""
+    RESULTS.mkdir(parents=True, exist_ok=True)
+    file = RESULTS / f"{name}{'.trial' if trial else ''}.json"
+    file.write_text(json.dumps(results, indent=2) + "\n", encoding="utf-8")
+    print(f"Written to {file.relative_to(BENCHMARKS.parent)}")
 
 
 def merged(
@@ -139,6 +144,23 @@ def machine() -> dict[str, str | int]:
     }
 
 
+def in_words(date: str, where: Mapping[str, Any]) -> str:
+    """When and where something was measured."""
+    return (
+        f"{date}: {where['cores']} cores ({where['architecture']}, {where['system']}), shared by "
+        f"client, worker and server; Python {where['python']}"
+    )
+
+
+def here_and_now() -> str:
+    """When and where something is measured by this process, in words."""
+    return in_words(_today(), machine())
+
+
+def _today() -> str:
+    return datetime.now(UTC).date().isoformat()
+
+
 def versions_in(python: str, *names: str) -> dict[str, str]:
     """The versions of packages in an environment."""
     code = (
@@ -169,14 +191,16 @@ def tables(metrics: Sequence[Metric], results: Results) -> str:
 
 def _table(metrics: Sequence[Metric], results: Results) -> str:
     systems = list(dict.fromkeys(name for m in metrics for name in results[m.name]))
-    lines = [
-        "| | " + " | ".join(metric.column for metric in metrics) + " |",
-        "|---|" + "--:|" * len(metrics),
-    ]
-    for system in systems:
-        cells = (_cell(results[metric.name].get(system)) for metric in metrics)
-        lines.append(f"| {system} | " + " | ".join(cells) + " |")
-    return "\n".join(lines)
+    return table(
+        ["", *(metric.column for metric in metrics)],
+        [[name, *(_cell(results[m.name].get(name)) for m in metrics)] for name in systems],
+    )
+
+
+def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    """A table whose first column names the rows, and whose others are numbers."""
+    lines = [head, ["---", *["--:"] * (len(head) - 1)], *rows]
+    return "\n".join("| " + " | ".join(line) + " |" for line in lines)
 
 
 def _cell(figure: Figure | None) -> str:
@@ -188,11 +212,9 @@ def _cell(figure: Figure | None) -> str:
 
 def _circumstances(about: Mapping[str, Any]) -> str:
     """Machine, versions and what each system is, for the reader of the tables."""
-    where = about["machine"]
     versions = ", ".join(f"{name} {version}" for name, version in about["versions"].items())
     lines = [
-        f"Measured on {about['date']}: {where['cores']} cores ({where['architecture']}, "
-        f"{where['system']}), shared by client, worker and server; Python {where['python']}; "
+        f"Measured on {in_words(about['date'], about['machine'])}; "
         f"load average before: {about['load_average_before']}.",
         "",
     ]
@@ -281,7 +303,8 @@ def _number(value: float) -> str:
     return f"{value:,.0f}" if value >= 100 else f"{value:,.1f}" if value >= 10 else f"{value:,.2f}"
 
 
-def _put_into_page(name: str, text: str) -> None:
+def put_into_page(name: str, text: str) -> None:
+    """Put a text between the marks of its name."""
     page = PAGE.read_text(encoding="utf-8")
     between = re.compile(rf"(<!-- {name} -->\n).*?(<!-- /{name} -->)", re.DOTALL)
     if not between.search(page):
