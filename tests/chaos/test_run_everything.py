@@ -67,10 +67,12 @@ class Running:
 
 
 @asynccontextmanager
-async def running(folder: Path, environment: Mapping[str, str]) -> AsyncIterator[Running]:
+async def running(
+    folder: Path, environment: Mapping[str, str], *options: str
+) -> AsyncIterator[Running]:
     """A started `careerlens run`, ready; killed in the end if it still runs."""
     process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", "careerlens", "run"),
+        *(sys.executable, "-m", "careerlens", "run", *options),
         cwd=folder,
         env=environment,
         stdout=asyncio.subprocess.DEVNULL,
@@ -179,6 +181,20 @@ async def test_a_killed_process_comes_back_and_jobs_go_on(
             os.kill(pid, signal.SIGKILL)
             await eventually(partial(is_back, environment, victim, pid), within=WITHIN_S)
         assert await eventually(lambda: optimize_once(client, run.url), within=WITHIN_S)
+
+
+async def test_it_passes_on_how_many_processes_run_jobs_and_none_outlives_it(
+    tmp_path: Path, environment: dict[str, str]
+) -> None:
+    environment["CAREERLENS_SHUTDOWN_SECONDS"] = "1"
+    async with running(tmp_path, environment, "--processes", "2") as run:
+        parent_and_two = find(environment, "worker")
+        assert len(parent_and_two) == 3, processes_of(environment)
+        async with httpx.AsyncClient(timeout=10) as client:
+            assert await optimize_once(client, run.url)
+        run.process.kill()
+        await run.process.wait()
+        await eventually(lambda: processes_of(environment) == {}, within=WITHIN_S)
 
 
 async def optimize_once(client: httpx.AsyncClient, url: str) -> bool:
