@@ -72,7 +72,7 @@ bench-api: $(INSTALLED) $(PEERS_INSTALLED) ## Measure POST /api/jobs beside Fast
 
 .PHONY: soak
 soak: $(INSTALLED) ## Run for long: every job once, memory flat (JOBS=1000000)
-	$(VENV_PYTHON) -m pytest benchmarks/soak --timeout=0 $(ARGS)
+	$(VENV_PYTHON) -m pytest benchmarks/soak --timeout=0 --capture=no $(ARGS)
 
 .PHONY: lock
 lock: ## Write the lock files again from pyproject.toml (UPGRADE=1: newest; needs uv)

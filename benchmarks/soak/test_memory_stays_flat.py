@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import resource
 import sys
 import time
 from pathlib import Path
@@ -31,6 +32,13 @@ MAX_WAITING = 5_000
 MAX_GROWTH_MB = 8.0
 
 
+def memory_mb() -> float:
+    """What this process has now; where that is not told, the most that it has had."""
+    if processes.can_be_told():
+        return processes.memory_mb(os.getpid())
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20  # macOS counts bytes
+
+
 class Marks:
     """The memory of this process, noted at every tenth of the jobs."""
 
@@ -41,12 +49,12 @@ class Marks:
         self._began = time.perf_counter()
 
     def note(self, ended: int) -> None:
-        memory_mb = processes.memory_mb(os.getpid())
-        self.highest_mb = max(self.highest_mb, memory_mb)
+        now_mb = memory_mb()
+        self.highest_mb = max(self.highest_mb, now_mb)
         if not self.settled_mb and ended >= SETTLED:
-            self.settled_mb = self.highest_mb = memory_mb
+            self.settled_mb = self.highest_mb = now_mb
         pace = ended / (time.perf_counter() - self._began)
-        print(f"  {ended:>9,} jobs  {memory_mb:6.1f} MB  {pace:7,.0f} jobs/s", flush=True)
+        print(f"  {ended:>9,} jobs  {now_mb:6.1f} MB  {pace:7,.0f} jobs/s", flush=True)
 
 
 async def soak(url: str) -> None:
