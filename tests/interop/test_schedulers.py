@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import re
 from collections.abc import AsyncIterator
 from itertools import pairwise
 from typing import Any
@@ -11,7 +13,7 @@ from redis.asyncio import Redis
 
 from careerlens.foundation.clock import epoch_ms
 from careerlens.foundation.errors import JobError
-from careerlens.queue import JobOptions, NewJob, Queue, QueueState, Schedule
+from careerlens.queue import Backoff, JobOptions, NewJob, Queue, QueueState, Schedule
 from careerlens.wire import Link
 from careerlens.worker import ActiveJob, Worker
 from node_peer import NodePeer, node_peer
@@ -95,6 +97,57 @@ async def test_our_scheduler_goes_on_with_their_workers_alone(
     assert ours is not None
     assert ours.iterations >= 3
     assert (ours.name, ours.data) == ("sweep", {"of": "the house"})
+
+
+@pytest.mark.parametrize("every_ms", [3_600_000, None], ids=["interval", "pattern"])
+async def test_whoever_makes_it_and_runs_it_the_next_job_is_the_same(
+    redis_url: str, node: NodePeer, queue: Queue, redis: Redis, every_ms: int | None
+) -> None:
+    """Scheduler and next job are stored alike; only moments in time may differ."""
+    options = JobOptions(
+        attempts=2, priority=2, backoff=Backoff(delay_ms=5), remove_on_complete={"count": 5}
+    )
+    schedule = Schedule(every_ms=every_ms, cron=None if every_ms else FAR, limit=9)
+    template = {"name": "sweep", "data": {"of": "ü"}, "opts": options.to_wire()}
+    stored = []
+    for maker in ("node", "python"):
+        for runner in ("node", "python"):
+            await redis.flushall()
+            if maker == "node":
+                first = await node.do("upsertScheduler", QUEUE, "s", schedule.to_wire(), template)
+            else:
+                job = NewJob(name="sweep", data={"of": "ü"}, options=options)
+                first = await queue.schedulers.upsert("s", schedule, job)
+            if every_ms is None:
+                await queue.promote(first)
+            if runner == "node":
+                await node.do("work", QUEUE)
+                await eventually(lambda: completed(queue, 1))
+                await node.do("close", "worker", QUEUE)
+            else:
+                async with running(Worker(QUEUE, Seen(), redis_url=redis_url)):
+                    await eventually(lambda: completed(queue, 1))
+            [following] = await redis.zrange(queue.keys.delayed, 0, -1)
+            stored.append(
+                [
+                    _without_moments(await redis.hgetall(queue.keys.base + key))
+                    for key in (first, str(following), "repeat:s")
+                ]
+            )
+    assert stored[0][1]["opts"]["repeat"]["count"] == 2
+    for other in stored[1:]:
+        for ours, theirs in zip(other, stored[0], strict=True):
+            assert ours == theirs
+
+
+def _without_moments(fields: dict[Any, Any]) -> dict[str, Any]:
+    """A stored hash without its times, and without what the two processors make of the job."""
+    texts = {key: re.sub(r"1[78]\d{11}|0\.\d+", "0", text) for key, text in fields.items()}
+    of_the_run = ("delay", "offset", "pb", "progress", "returnvalue")
+    shown: dict[str, Any] = {key: text for key, text in texts.items() if key not in of_the_run}
+    shown |= {key: json.loads(shown[key]) for key in ("data", "opts") if key in shown}
+    shown.get("opts", {}).pop("delay", None)
+    return shown
 
 
 async def test_our_schedulers_are_listed_by_them_as_their_own_are(
