@@ -9,7 +9,6 @@ from __future__ import annotations
 import asyncio
 from typing import Any
 
-import redis
 from redis.asyncio import ConnectionPool, Redis
 from redis.asyncio.connection import Connection, SSLConnection, UnixDomainSocketConnection
 from redis.asyncio.retry import Retry
@@ -24,7 +23,6 @@ from redis.exceptions import AuthenticationError as RedisAuthenticationError
 from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import RedisError
 from redis.exceptions import TimeoutError as RedisTimeoutError
-from redis.retry import Retry as RetryInThread
 
 from careerlens.foundation.errors import ServiceUnavailableError
 from careerlens.foundation.redisurl import RedisUrl, Tls, Topology
@@ -55,31 +53,6 @@ def connect(url: str, *, blocking: bool = False) -> Redis:
         "socket_timeout": None if blocking else COMMAND_TIMEOUT_S,
     }
     client: Redis = Redis.from_pool(_pool(parsed, options))
-    return client
-
-
-def connect_in_thread(url: str, *, timeout_s: float, name: str) -> redis.Redis:
-    """A client for a thread without an event loop; answers with `bytes`, each in `timeout_s`.
-
-    `name` is what CLIENT LIST shows. Not for sentinels or clusters.
-    """
-    parsed = RedisUrl.parse(url)
-    host, port = parsed.places[0] if parsed.places else ("", 0)
-    client: redis.Redis = redis.Redis(
-        host=host,
-        port=port,
-        unix_socket_path=parsed.path,
-        db=parsed.database,
-        username=parsed.username,
-        password=parsed.password,
-        protocol=2,
-        retry=RetryInThread(NoBackoff(), 0),
-        socket_timeout=timeout_s,
-        socket_connect_timeout=timeout_s,
-        client_name=name,
-        ssl=parsed.tls is not None,
-        **(_tls_options(parsed.tls) if parsed.tls is not None else {}),
-    )
     return client
 
 

@@ -180,9 +180,11 @@ class Queue:
 
         Raises `ScriptRefusedError` when it is not in that state.
         """
-        record = await self.job(job_id)
+        record, found = await self.job_and_state(job_id)
         if record is None:
             raise ScriptRefusedError("reprocessJob", Refusal.JOB_MISSING, job_id)
+        if found.value != state:
+            raise ScriptRefusedError("reprocessJob", Refusal.NOT_IN_STATE, job_id)
         lifo = bool(record.opts.get("lifo"))
         # A mark of an earlier cancellation would end the new run at once.
         await self._link.call("HDEL", self.keys.job(job_id), CANCEL_MARK, ERROR_CODE)

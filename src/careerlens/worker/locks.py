@@ -10,16 +10,15 @@ from __future__ import annotations
 import asyncio
 import threading
 import time
-from typing import Any
+from contextlib import suppress
 
-import redis
-from redis.exceptions import NoScriptError, RedisError
-
+from careerlens.foundation.errors import ServiceUnavailableError
 from careerlens.foundation.logging import get_logger
-from careerlens.foundation.redis import connect_in_thread
 from careerlens.wire.calls import QueueCalls
 from careerlens.wire.cancel import CANCEL_MARK
-from careerlens.wire.link import Call
+from careerlens.wire.errors import CommandRejectedError
+from careerlens.wire.link import Link
+from careerlens.wire.opening import open_link
 from careerlens.worker.held import HeldJob, HeldJobs, Interruption
 from careerlens.worker.options import WorkerOptions
 
@@ -29,7 +28,10 @@ _log = get_logger("careerlens.worker")
 
 
 class LockKeeper:
-    """The thread that keeps this worker's locks alive. `start` it once, and `stop` it."""
+    """The thread that keeps this worker's locks alive, on an event loop of its own.
+
+    `run` it once, from the event loop whose handlers it is to stop.
+    """
 
     def __init__(
         self,
@@ -42,33 +44,57 @@ class LockKeeper:
         self._calls = calls
         self._held = held
         self._options = options
+        self._handlers_loop: asyncio.AbstractEventLoop | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
-        self._stopping = threading.Event()
-        self._thread = threading.Thread(
-            target=self._keep, name=f"locks of {calls.keys.queue}", daemon=True
-        )
+        self._stopping = asyncio.Event()
+        self._ended = asyncio.Event()
+        self._error: BaseException | None = None
 
-    def start(self) -> None:
-        """Begin renewing; call from the event loop's thread."""
-        self._loop = asyncio.get_running_loop()
-        self._thread.start()
+    async def run(self) -> None:
+        """Renew until cancelled, and return once the thread has ended. Raises what broke it."""
+        self._handlers_loop = asyncio.get_running_loop()
+        self._loop = asyncio.new_event_loop()
+        name = f"locks of {self._calls.keys.queue}"
+        threading.Thread(target=self._in_thread, args=[self._loop], name=name, daemon=True).start()
+        try:
+            await self._ended.wait()
+        except asyncio.CancelledError:
+            with suppress(RuntimeError):  # its loop is closed: the thread has just ended
+                self._loop.call_soon_threadsafe(self._stopping.set)
+            await self._ended.wait()
+            raise
+        if self._error is not None:
+            raise self._error
 
-    async def stop(self) -> None:
-        """Stop renewing and wait for the thread to end."""
-        self._stopping.set()
-        if self._thread.is_alive():
-            await asyncio.to_thread(self._thread.join)
+    def _in_thread(self, loop: asyncio.AbstractEventLoop) -> None:
+        assert self._handlers_loop is not None
+        try:
+            loop.run_until_complete(self._keep())
+        except BaseException as error:  # noqa: BLE001 (raised again where somebody hears it)
+            self._error = error
+        finally:
+            loop.close()
+            self._handlers_loop.call_soon_threadsafe(self._ended.set)
 
-    def _keep(self) -> None:
-        name = f"careerlens:locks:{self._calls.keys.queue}"
-        client = connect_in_thread(self._url, timeout_s=_TIMEOUT_S, name=name)
+    async def _keep(self) -> None:
         pause_s = self._options.lock_renew_ms / 1000
         due_at = time.monotonic() + pause_s
-        with client:
-            while not self._stopping.wait(max(due_at - time.monotonic(), 0.0)):
-                due_at = time.monotonic() + (pause_s if self._renew_all(client) else _RETRY_S)
+        name = f"careerlens:locks:{self._calls.keys.queue}"
+        link = open_link(self._url, name=name, timeout_s=_TIMEOUT_S)
+        try:
+            while not await self._stops_within(due_at - time.monotonic()):
+                due_at = time.monotonic() + (pause_s if await self._renew_all(link) else _RETRY_S)
+        finally:
+            await link.close()
 
-    def _renew_all(self, client: redis.Redis) -> bool:
+    async def _stops_within(self, seconds: float) -> bool:
+        try:
+            async with asyncio.timeout(max(seconds, 0.0)):
+                return await self._stopping.wait()
+        except TimeoutError:
+            return False
+
+    async def _renew_all(self, link: Link) -> bool:
         """Renew once; False when the server could not be asked."""
         held = {
             job.record.id: job
@@ -79,28 +105,26 @@ class LockKeeper:
             return True
         asked_at = time.monotonic()
         try:
-            lost = self._extend(client, held)
-            marked = self._cancelled(client, held)
-        except (RedisError, OSError) as error:
+            lost = await self._extend(link, held)
+            marked = await self._cancelled(link, held)
+        except (ServiceUnavailableError, CommandRejectedError) as error:
             _log.warning("lock renewal failed", jobs=len(held), problem=str(error))
             return False
         for job_id, job in held.items():
             if job_id not in lost:
                 job.lease_until = asked_at + self._options.lock_duration_s
-        assert self._loop is not None
-        self._loop.call_soon_threadsafe(self._tell, held, lost, marked)
+        assert self._handlers_loop is not None
+        self._handlers_loop.call_soon_threadsafe(self._tell, held, lost, marked)
         return True
 
-    def _extend(self, client: redis.Redis, held: dict[str, HeldJob]) -> set[str]:
+    async def _extend(self, link: Link, held: dict[str, HeldJob]) -> set[str]:
         tokens = {job_id: job.token for job_id, job in held.items()}
         call = self._calls.extend_locks(tokens, self._options.lock_duration_ms)
-        return {job_id.decode() for job_id in _run(client, call)}
+        return {job_id.decode() for job_id in await link.run(*call)}
 
-    def _cancelled(self, client: redis.Redis, held: dict[str, HeldJob]) -> set[str]:
-        with client.pipeline(transaction=False) as pipeline:
-            for job_id in held:
-                pipeline.hget(self._calls.keys.job(job_id), CANCEL_MARK)
-            marks = pipeline.execute()
+    async def _cancelled(self, link: Link, held: dict[str, HeldJob]) -> set[str]:
+        key_of = self._calls.keys.job
+        marks = await link.call_many([("HGET", key_of(job_id), CANCEL_MARK) for job_id in held])
         return {job_id for job_id, mark in zip(held, marks, strict=True) if mark and mark != b"0"}
 
     def _tell(self, held: dict[str, HeldJob], lost: set[str], marked: set[str]) -> None:
@@ -108,11 +132,3 @@ class LockKeeper:
             held[job_id].interrupt(Interruption.LOST)
         for job_id in marked - lost:
             held[job_id].interrupt(Interruption.CANCELLED)
-
-
-def _run(client: redis.Redis, call: Call) -> Any:
-    script, keys, args = call
-    try:
-        return client.evalsha(script.sha.decode(), len(keys), *keys, *args)
-    except NoScriptError:
-        return client.eval(script.source.decode(), len(keys), *keys, *args)

@@ -109,12 +109,10 @@ class Worker:
         self._started = True
         try:
             verify_scripts()
-            self._locks.start()
             async with self._services():
                 await self._run_slots()
         finally:
             self._fetching.close()
-            await self._locks.stop()
             await self._doorbell.close()
             await self._link.close()
             self._stopped.set()
@@ -155,6 +153,7 @@ class Worker:
             name = self.queue_name
             doorbell = group.create_task(self._fetching.watch(), name=f"doorbell {name}")
             others = [
+                group.create_task(self._locks.run(), name=f"locks {name}"),
                 group.create_task(self._cancelling.channel.listen(), name=f"cancels {name}"),
                 group.create_task(self._resolving.watch(), name=f"lost takes {name}"),
                 group.create_task(
