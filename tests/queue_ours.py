@@ -64,7 +64,11 @@ class Ours:
     async def add(self, name: str, data: Any, options: JobOptions) -> Any:
         return await self._ask(
             self.calls.add(
-                options.job_id or "", name, strict_json(data), options.to_wire(), epoch_ms()
+                options.job_id or "",
+                name,
+                strict_json(data),
+                self.calls.adding(options.to_wire()),
+                epoch_ms(),
             )
         )
 

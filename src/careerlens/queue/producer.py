@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from enum import StrEnum
-from typing import Any, Literal
+from typing import Any, Literal, TypeAlias
 from uuid import uuid4
 
 import careerlens
@@ -12,7 +12,7 @@ from careerlens.foundation.clock import epoch_ms
 from careerlens.queue.options import MAX_PRIORITY, JobOptions, NewJob
 from careerlens.queue.record import JobRecord, QueueState
 from careerlens.queue.schedulers import Schedulers
-from careerlens.wire.calls import LOG_LINES_KEPT, QueueCalls
+from careerlens.wire.calls import LOG_LINES_KEPT, Adding, QueueCalls
 from careerlens.wire.cancel import CANCEL_MARK, ERROR_CODE
 from careerlens.wire.errors import Refusal, ScriptRefusedError
 from careerlens.wire.keys import QueueKeys, can_name_a_job
@@ -23,6 +23,11 @@ from careerlens.wire.packing import strict_json
 EVENTS_KEPT = 100_000
 _COUNTED = ("active", "completed", "delayed", "failed", "paused", "prioritized", "wait")
 _OBLITERATED_PER_CALL = 1_000
+
+
+_PLAIN = JobOptions()
+_Known: TypeAlias = dict[int, Adding]
+"""How jobs are stored, by the identity of their options."""
 
 
 class CancelOutcome(StrEnum):
@@ -71,21 +76,24 @@ class Queue:
         Raises `ValueError` for an id that would damage the queue, a due time past 2039, or
         data that is not strict JSON.
         """
-        call = self._adding(NewJob(name=name, data=data, options=options or JobOptions()))
+        call = self._adding(name, data, options or _PLAIN, {})
         return self._added(await self._link.run(*call), call)
 
     async def add_bulk(self, jobs: Sequence[NewJob]) -> list[str]:
         """Add many jobs in one round trip; each stands or falls on its own, as by `add`."""
-        calls = [self._adding(job) for job in jobs]
+        known: _Known = {}
+        calls = [self._adding(job.name, job.data, job.options, known) for job in jobs]
         replies = await self._link.run_many(calls)
         return [self._added(reply, call) for reply, call in zip(replies, calls, strict=True)]
 
-    def _adding(self, job: NewJob) -> Call:
-        options = job.options
+    def _adding(
+        self, name: str, data: Mapping[str, Any], options: JobOptions, known: _Known
+    ) -> Call:
         now_ms = epoch_ms() if options.timestamp_ms is None else options.timestamp_ms
         options.check_at(now_ms)
-        data = strict_json(job.data)
-        return self._calls.add(options.job_id or "", job.name, data, options.to_wire(), now_ms)
+        if (adding := known.get(id(options))) is None:
+            adding = known[id(options)] = self._calls.adding(options.to_wire())
+        return self._calls.add(options.job_id or "", name, strict_json(data), adding, now_ms)
 
     def _added(self, reply: Any, call: Call) -> str:
         if isinstance(reply, int) and reply < 0:

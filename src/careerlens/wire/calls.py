@@ -7,14 +7,14 @@ milliseconds of the caller's clock, as the protocol wants them.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 from careerlens.wire.cancel import CANCELLED_CODE, CANCELLED_REASON, ERROR_CODE, cancel_channel
 from careerlens.wire.connection import Arg, template
 from careerlens.wire.keys import QueueKeys
 from careerlens.wire.link import Call
 from careerlens.wire.packing import pack
-from careerlens.wire.scripts import bullmq_script, own_script
+from careerlens.wire.scripts import Script, bullmq_script, own_script
 
 Fields = Mapping[str, str | int]
 
@@ -35,6 +35,14 @@ _SHORT_OPTIONS = {
 # The order in which scripts that may take a job want the queue's keys.
 _FETCHING = "wait active prioritized events stalled limiter delayed paused meta pc"
 _STATES = "completed failed delayed active wait paused waiting-children prioritized"
+
+
+class Adding(NamedTuple):
+    """How jobs with certain options are stored; `options` are packed."""
+
+    script: Script
+    keys: tuple[bytes, ...]
+    options: bytes
 
 
 class QueueCalls:
@@ -64,25 +72,26 @@ class QueueCalls:
 
     # Producing
 
-    def add(
-        self, job_id: str, name: str, data: str, options: Mapping[str, Any], timestamp_ms: int
-    ) -> Call:
-        """Store a job: delayed, prioritised or plain, as its options say.
+    def adding(self, options: Mapping[str, Any]) -> Adding:
+        """How jobs with these options are stored: delayed, prioritised or plain."""
+        packed = pack({_SHORT_OPTIONS.get(key, key): value for key, value in options.items()})
+        if options.get("delay"):
+            keys = self._named("marker meta id delayed completed events")
+            return Adding(bullmq_script("addDelayedJob"), keys, packed)
+        if options.get("priority"):
+            keys = self._named("marker meta id prioritized delayed completed active events pc")
+            return Adding(bullmq_script("addPrioritizedJob"), keys, packed)
+        keys = self._named("wait paused meta id completed delayed active events marker")
+        return Adding(bullmq_script("addStandardJob"), keys, packed)
+
+    def add(self, job_id: str, name: str, data: str, adding: Adding, timestamp_ms: int) -> Call:
+        """Store a job as `adding` says of its options.
 
         `data` is JSON text, `job_id` may be empty for a number of the queue's own. The reply
         is the id, also of a job that exists already, or a negative refusal.
         """
-        stored = {_SHORT_OPTIONS.get(key, key): value for key, value in options.items()}
         head = [self.keys.base, job_id, name, timestamp_ms, None, None, None, None, None]
-        args = (pack(head), data, pack(stored), timestamp_ms)
-        if options.get("delay"):
-            keys = self._named("marker meta id delayed completed events")
-            return bullmq_script("addDelayedJob"), keys, args
-        if options.get("priority"):
-            keys = self._named("marker meta id prioritized delayed completed active events pc")
-            return bullmq_script("addPrioritizedJob"), keys, args
-        keys = self._named("wait paused meta id completed delayed active events marker")
-        return bullmq_script("addStandardJob"), keys, args
+        return adding.script, adding.keys, (pack(head), data, adding.options, timestamp_ms)
 
     def cancel(self, job_id: str, timestamp_ms: int, token: str) -> Call:
         """Cancel in any state (`lua/cancel.lua`); the reply names what it led to."""

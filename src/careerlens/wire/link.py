@@ -20,7 +20,7 @@ from typing import Any, TypeAlias
 
 import hiredis
 
-from careerlens.foundation.errors import ServiceUnavailableError
+from careerlens.foundation.errors import OutcomeUnknownError, ServiceUnavailableError
 from careerlens.foundation.redisurl import RedisUrl
 from careerlens.wire.address import CANNOT_CONNECT, Address, problem_of, replies_to
 from careerlens.wire.connection import Arg, Connection, OnReply, encode
@@ -35,6 +35,7 @@ _SERVICE = "redis"
 _FIRST_PAUSE_S = 0.05
 _LONGEST_PAUSE_S = 1.0
 _WATCHES_PER_TIMEOUT = 4
+_CALLS_PER_TURN = 64
 # Answers that mean "not now": the server did not run the command, and may later.
 _NOT_NOW = (
     "LOADING",
@@ -129,12 +130,11 @@ class Link:
         return await self._send_all([encode(args) for args in commands])
 
     async def run_many(self, calls: Sequence[Call]) -> list[Any]:
-        """Run scripts in one write; the replies are in the order of the calls.
+        """Run scripts in one round trip, in order; the replies are in the order of the calls.
 
         Raises as `call` does for the first that failed, once all have been answered.
         """
-        payloads = [_evaluate(b"EVALSHA", call[0].sha, call[1], call[2]) for call in calls]
-        replies = await self._send_all(payloads)
+        replies = await self._evaluate_all(calls)
         for index, reply in enumerate(replies):
             if isinstance(reply, hiredis.ReplyError) and str(reply).startswith("NOSCRIPT"):
                 script, keys, args = calls[index]
@@ -182,12 +182,23 @@ class Link:
         if not payloads:
             return []
         connection = self._connection or await self._wait_for_connection()
-        # Each is awaited although one may fail, so that no failure stays unheard.
-        outcomes = await asyncio.gather(*connection.send_all(payloads), return_exceptions=True)
-        for outcome in outcomes:
-            if isinstance(outcome, BaseException) and not isinstance(outcome, hiredis.ReplyError):
-                raise outcome
-        return list(outcomes)
+        return await _all_of(connection.send_all(payloads))
+
+    async def _evaluate_all(self, calls: Sequence[Call]) -> list[Any]:
+        """Send some at a time, so that the server works on them while we encode the next."""
+        connection = self._connection or await self._wait_for_connection()
+        replies: list[asyncio.Future[Any]] = []
+        for start in range(0, len(calls), _CALLS_PER_TURN):
+            turn = calls[start : start + _CALLS_PER_TURN]
+            payloads = [_evaluate(b"EVALSHA", call[0].sha, call[1], call[2]) for call in turn]
+            replies += connection.send_all(payloads)
+            await asyncio.sleep(0)
+            if not connection.is_open:
+                break
+        outcomes = await _all_of(replies)
+        if len(outcomes) < len(calls):
+            raise OutcomeUnknownError(_SERVICE, "the connection was lost half-way through")
+        return outcomes
 
     def _checked(self, reply: Any) -> Any:
         if not isinstance(reply, hiredis.ReplyError):
@@ -271,6 +282,15 @@ class Link:
             except TimeoutError:
                 if connection.silent_for > self._timeout_s:
                     connection.abort(f"no reply within {self._timeout_s:g} s")
+
+
+async def _all_of(replies: Sequence[asyncio.Future[Any]]) -> list[Any]:
+    # Each is awaited although one may fail, so that no failure stays unheard.
+    outcomes = await asyncio.gather(*replies, return_exceptions=True)
+    for outcome in outcomes:
+        if isinstance(outcome, BaseException) and not isinstance(outcome, hiredis.ReplyError):
+            raise outcome
+    return list(outcomes)
 
 
 def _single(url: str) -> Address:
