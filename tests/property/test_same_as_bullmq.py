@@ -232,7 +232,7 @@ class Noting(Ours):
 
 def _built_by_us() -> set[str]:
     functions = inspect.getmembers(QueueCalls, inspect.isfunction)
-    return {name for name, _ in functions if not name.startswith("_")}
+    return {name for name, built in functions if built.__annotations__["return"] == "Call"}
 
 
 def test_every_call_and_script_of_ours_is_compared(compare: Compare) -> None:
