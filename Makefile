@@ -25,7 +25,7 @@ export JOBS QUICK
 
 .PHONY: help
 help: ## List the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' Makefile
 
 .PHONY: run
 run: $(INSTALLED) $(PAGE) ## Start everything (ONCE=1: analyse one résumé and stop; FILE=, ROLE=)
@@ -65,6 +65,18 @@ bench: bench-queue bench-api ## Measure everything beside others (QUICK=1: only 
 .PHONY: bench-queue
 bench-queue: $(INSTALLED) $(PEERS_INSTALLED) ## Measure the queue beside ten others (JOBS=, ARGS=)
 	$(VENV_PYTHON) benchmarks/queue/measure.py $(ARGS)
+ifeq ($(ARGS),)
+	$(VENV_PYTHON) benchmarks/queue/hotspots.py
+	$(VENV_PYTHON) benchmarks/queue/flat.py
+endif
+
+.PHONY: bench-profile
+bench-profile: $(INSTALLED) $(PEERS_INSTALLED) ## Show where the time of a draining worker goes
+	$(VENV_PYTHON) benchmarks/queue/hotspots.py $(ARGS)
+
+.PHONY: bench-flat
+bench-flat: $(INSTALLED) ## Compare what calls cost when a thousand jobs wait, and a million
+	$(VENV_PYTHON) benchmarks/queue/flat.py $(ARGS)
 
 .PHONY: bench-api
 bench-api: $(INSTALLED) $(PEERS_INSTALLED) ## Measure POST /api/jobs beside FastAPI and fastify

@@ -37,7 +37,7 @@ def _python(python: str, file: str) -> tuple[str, ...]:
     return (python, str(HERE / file))
 
 
-_OURS = _python(sys.executable, "peers/careerlens_peer.py")
+OURS = _python(sys.executable, "peers/careerlens_peer.py")
 # The shell becomes the worker; its first argument is the server's URL.
 _SHIPPED = (
     'cd "$TMPDIR" && REDIS_URL=$0 CAREERLENS_JOBS=shipped PYTHONPATH="$PYTHONPATH:'
@@ -46,7 +46,7 @@ _SHIPPED = (
 SYSTEMS = (
     System(
         name="careerlens",
-        command=_OURS,
+        command=OURS,
         share=1,
         note="our Queue and Worker, uvloop",
         leading=True,
@@ -57,7 +57,7 @@ SYSTEMS = (
         command=("sh", "-c", _SHIPPED),
         share=1,
         note="`careerlens worker`, with the types that ship and one that does nothing",
-        fills=_OURS,
+        fills=OURS,
         stages=("first_job", "idle"),
     ),
     System(
@@ -130,7 +130,7 @@ SYSTEMS = (
         command=_python(sys.executable, "floor.py"),
         share=1,
         note="BullMQ's own scripts, sent without any worker: what the server itself allows",
-        fills=_OURS,
+        fills=OURS,
         stages=("drain_c50", "drain_c10", "drain_c1", "drain_prioritized_c50", "drain_delayed_c50"),
         speaks_bullmq=True,
     ),
