@@ -13,7 +13,7 @@ from redis.asyncio import Redis
 
 from careerlens.foundation.clock import epoch_ms
 from careerlens.foundation.errors import JobError
-from careerlens.queue import Backoff, JobOptions, NewJob, Queue, QueueState, Schedule
+from careerlens.queue import Backoff, CancelOutcome, JobOptions, NewJob, Queue, QueueState, Schedule
 from careerlens.wire import Link
 from careerlens.worker import ActiveJob, Worker
 from node_peer import NodePeer, node_peer
@@ -253,15 +253,41 @@ async def test_a_removed_scheduler_ends_although_its_job_runs(redis_url: str, qu
     assert sum(counts.values()) == counts["completed"]
 
 
+@pytest.mark.parametrize(
+    "options",
+    [
+        '{"repeat":{"pattern":"at tea time"}}',
+        '{"repeat":{"pattern":"* * * * *","tz":"../Atlantis"}}',
+        '{"repeat":{"pattern":"* * * * *","startDate":1e300}}',
+        '{"repeat":{"pattern":"* * * * *"},"prevMillis":1e400}',
+        '{"repeat":{"pattern":"* * * * *"},"big":123456789012345678901234567890}',
+        '{"repeat":{"every":60000,"count":"x","limit":NaN}}',
+        '{"repeat":5}',
+        "no JSON at all",
+    ],
+)
 async def test_a_schedule_that_cannot_be_read_loses_no_job(
-    redis_url: str, queue: Queue, redis: Redis
+    redis_url: str, queue: Queue, redis: Redis, options: str
 ) -> None:
     first = await queue.schedulers.upsert("ours", Schedule(every_ms=60_000), TEMPLATE)
-    await redis.hset(queue.keys.job(first), "opts", '{"repeat":{"pattern":"at tea time"}}')
+    await redis.hset(queue.keys.job(first), "opts", options)
     seen = Seen()
     async with running(Worker(QUEUE, seen, redis_url=redis_url)):
         await eventually(lambda: completed(queue, 1))
     assert [job.record.id for job in seen.jobs] == [first]
+
+
+async def test_cancelling_a_schedulers_next_job_skips_that_one_alone(
+    queue: Queue, node: NodePeer
+) -> None:
+    first = await queue.schedulers.upsert("ours", Schedule(cron=FAR), TEMPLATE)
+    assert await queue.cancel(first) is CancelOutcome.CANCELLED
+    assert await queue.cancel(first) is CancelOutcome.ALREADY_FINAL
+    [theirs] = await node.do("schedulers", QUEUE)
+    year_ms = 365 * 24 * 60 * 60 * 1000
+    assert theirs["next"] >= int(first.rpartition(":")[2]) + year_ms
+    assert theirs["iterationCount"] == 2
+    assert (await queue.counts())["delayed"] == 1
 
 
 @pytest.mark.parametrize("scheduler_id", ["", "a:17", "x\n", "a:lock"])

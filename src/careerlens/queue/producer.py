@@ -50,11 +50,14 @@ class Queue:
     Every method raises `ServiceUnavailableError` when the server cannot be reached, and
     `OutcomeUnknownError` when it may have acted: adding again under the same `job_id` is safe,
     since an id that exists is never added twice.
+
+    Raises `ConfigurationError` when `link` leads to a cluster and `prefix` has no hash tag.
     """
 
     def __init__(self, name: str, link: Link, *, prefix: str = "bull") -> None:
         self.name = name
         self.keys = QueueKeys(name, prefix)
+        link.check_queue(self.keys)
         self.schedulers = Schedulers(link, self.keys)
         self._link = link
         self._calls = QueueCalls(self.keys)
@@ -164,9 +167,17 @@ class Queue:
         """Cancel a job in whatever state it is; the server decides a race with its worker."""
         if not can_name_a_job(job_id):
             return CancelOutcome.NOT_FOUND
+        if job_id.startswith("repeat:"):
+            await self._keep_scheduler_going(job_id)
         token = f"cancel:{uuid4().hex}"
         reply = await self._link.run(*self._calls.cancel(job_id, epoch_ms(), token))
         return CancelOutcome(_text(reply))
+
+    async def _keep_scheduler_going(self, job_id: str) -> None:
+        """Only the worker that takes a scheduler's job would add the next one."""
+        record = await self.job(job_id)
+        if record is not None and record.scheduler_id is not None:
+            await self.schedulers.go_on_after(record, record.scheduler_id)
 
     async def update_progress(self, job_id: str, value: Any) -> bool:
         """Store and announce progress; False when there is no such job."""

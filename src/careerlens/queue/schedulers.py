@@ -19,10 +19,11 @@ from careerlens.foundation.clock import epoch_ms
 from careerlens.foundation.foreignjson import parse_foreign
 from careerlens.queue.cron import parse_cron
 from careerlens.queue.options import MAX_DUE_MS, NewJob
+from careerlens.queue.record import JobRecord
 from careerlens.queue.wallclock import zone_offset
 from careerlens.wire.errors import Refusal, ScriptRefusedError
 from careerlens.wire.keys import QueueKeys, can_name_a_job
-from careerlens.wire.link import Link
+from careerlens.wire.link import Call, Link
 from careerlens.wire.packing import strict_json
 from careerlens.wire.schedulercalls import SchedulerCalls
 
@@ -100,7 +101,8 @@ class Schedulers:
         """Make a scheduler, or change the one of that id; returns the next iteration's job id.
 
         `job` is what each iteration is made from; its delay, id and time are the schedule's
-        affair. An iteration that waits already is replaced, one that runs is not.
+        affair. An iteration that waits already is replaced, one that runs is not. Repeating it is
+        safe.
 
         Raises `ValueError` for an id that would damage the queue and a schedule that has ended,
         and `ScriptRefusedError` when a job with the next iteration's id is there already.
@@ -141,6 +143,15 @@ class Schedulers:
         )
         return [_read(id_, flat, due[id_]) for id_, flat in zip(due, replies, strict=True) if flat]
 
+    async def go_on_after(self, record: JobRecord, scheduler_id: str) -> None:
+        """Add the iteration after a job that will not run; nothing if there is one already."""
+        try:
+            call = next_iteration(self._calls, record, scheduler_id)
+        except ValueError:
+            return  # no worker could make the next one either
+        if call is not None:
+            await self._link.run(*call)
+
     async def remove(self, scheduler_id: str) -> bool:
         """Remove a scheduler and its iteration that waits; False where there is none.
 
@@ -149,13 +160,36 @@ class Schedulers:
         return int(await self._link.run(*self._calls.remove(scheduler_id))) == 0
 
 
+def next_iteration(calls: SchedulerCalls, record: JobRecord, scheduler_id: str) -> Call | None:
+    """The call that adds the iteration after a job's; None when it was the last one.
+
+    Raises `ValueError` when the job's options do not say when it comes again.
+    """
+    options, repeat = record.opts, record.opts.get("repeat")
+    if not isinstance(repeat, Mapping):
+        raise ValueError("the job does not say when it comes again")
+    try:
+        count = (_whole(repeat.get("count")) or 0) + 1
+        limit = _whole(repeat.get("limit"))
+        if limit is not None and count > limit:
+            return None
+        now_ms = epoch_ms()
+        due_ms = next_due_ms(repeat, max(now_ms, _whole(options.get("prevMillis")) or 0))
+        if due_ms is None:
+            return None
+        following = iteration_options(options, repeat, scheduler_id, due_ms, now_ms, count=count)
+        return calls.make_next(scheduler_id, due_ms, following, now_ms, record.id)
+    except (OverflowError, OSError) as error:  # numbers that no clock or script can hold
+        raise ValueError(f"the job's options cannot be: {error}") from None
+
+
 def next_due_ms(repeat: Mapping[str, Any], after_ms: int) -> int | None:
     """When the next iteration of a job's option `repeat` is due; None when there is none.
 
     For an interval this is only where BullMQ's scripts begin to count. Raises `ValueError` for
     a pattern or time zone that cannot be read.
     """
-    start_ms, end_ms = _moment(repeat.get("startDate")), _moment(repeat.get("endDate"))
+    start_ms, end_ms = _whole(repeat.get("startDate")), _whole(repeat.get("endDate"))
     pattern = repeat.get("pattern")
     if end_ms is not None and after_ms > end_ms:
         return None
@@ -203,7 +237,7 @@ def _is_safe(scheduler_id: str) -> bool:
     )
 
 
-def _moment(value: Any) -> int | None:
+def _whole(value: Any) -> int | None:
     return int(value) if isinstance(value, int | float) else None
 
 
@@ -222,9 +256,17 @@ def _read(scheduler_id: str, flat: list[bytes], score: bytes) -> Scheduler:
         next_ms=int(float(score)),
         iterations=int(fields.get("ic", 0)),
         repeat=repeat,
-        data=parse_foreign(fields.get("data", "{}")),
-        options=parse_foreign(fields.get("opts", "{}")),
+        data=_parsed(fields.get("data")),
+        options=_parsed(fields.get("opts")),
     )
+
+
+def _parsed(text: str | None) -> Any:
+    """A template's JSON; what does not parse counts as absent, as with a job's."""
+    try:
+        return parse_foreign(text or "{}")
+    except (ValueError, RecursionError):
+        return {}
 
 
 def _text(value: Any) -> str:

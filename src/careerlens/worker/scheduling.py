@@ -8,15 +8,11 @@ the job adds nothing.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
-from careerlens.foundation.clock import epoch_ms
 from careerlens.foundation.logging import get_logger
-from careerlens.queue.record import JobRecord
-from careerlens.queue.schedulers import iteration_options, next_due_ms
+from careerlens.queue.schedulers import next_iteration
 from careerlens.wire.errors import CommandRejectedError
 from careerlens.wire.keys import QueueKeys
-from careerlens.wire.link import Call, Link
+from careerlens.wire.link import Link
 from careerlens.wire.schedulercalls import SchedulerCalls
 from careerlens.worker.held import HeldJob
 from careerlens.worker.insisting import insist
@@ -38,7 +34,7 @@ class Scheduling:
         this. A schedule that cannot be read is logged and ends; its job is run all the same.
         """
         try:
-            call = self._next(job.record, scheduler_id)
+            call = next_iteration(self._calls, job.record, scheduler_id)
             if call is None or await insist(self._link, job, lambda _: call) is not None:
                 return
             problem = "the server could not be reached while the job's lock lived"
@@ -50,22 +46,3 @@ class Scheduling:
             job_id=job.record.id,
             problem=problem,
         )
-
-    def _next(self, record: JobRecord, scheduler_id: str) -> Call | None:
-        repeat = record.opts.get("repeat")
-        if not isinstance(repeat, Mapping):
-            raise ValueError("the job does not say when it comes again")
-        count = _number(repeat.get("count")) + 1
-        limit = repeat.get("limit")
-        if isinstance(limit, int | float) and count > limit:
-            return None
-        now_ms = epoch_ms()
-        due_ms = next_due_ms(repeat, max(now_ms, _number(record.opts.get("prevMillis"))))
-        if due_ms is None:
-            return None
-        options = iteration_options(record.opts, repeat, scheduler_id, due_ms, now_ms, count=count)
-        return self._calls.make_next(scheduler_id, due_ms, options, now_ms, record.id)
-
-
-def _number(value: object) -> int:
-    return int(value) if isinstance(value, int | float) else 0
