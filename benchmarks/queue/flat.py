@@ -236,7 +236,7 @@ def main() -> None:
     quick = bool(os.environ.get("QUICK"))
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("--kinds", nargs="+", choices=list(KINDS), default=list(KINDS))
-    parser.add_argument("--turns", type=int, default=10 if quick else 60)
+    parser.add_argument("--turns", type=int, default=10 if quick else 100)
     parser.add_argument(
         "--lengths", type=int, nargs=2, default=[1_000, 20_000 if quick else 1_000_000]
     )
