@@ -37,6 +37,7 @@ from careerlens.worker.outcomes import (
     Failed,
     Outcome,
 )
+from careerlens.worker.places import Places
 from careerlens.worker.stats import WorkerStats
 
 _TRACES_KEPT = 10
@@ -52,12 +53,14 @@ class Finishing:
         calls: QueueCalls,
         options: WorkerOptions,
         fetching: Fetching,
+        places: Places,
         stats: WorkerStats,
     ) -> None:
         self._link = link
         self._calls = calls
         self._options = options
         self._fetching = fetching
+        self._places = places
         self._stats = stats
 
     def completion(self, job: HeldJob, outcome: Completed, options: bytes) -> bytes:
@@ -166,7 +169,7 @@ class Finishing:
         )
 
     def _next_options(self, job: HeldJob, is_repeat: bool) -> bytes | None:
-        may_take = not is_repeat and not self._fetching.is_closing
+        may_take = not is_repeat and self._places.may_go_on
         return self._fetching.options_for(job.token) if may_take else None
 
     def _finish(
@@ -180,7 +183,7 @@ class Finishing:
         is_repeat: bool,
     ) -> Call:
         options = self._options_of(job, target)
-        fetch_next = not is_repeat and not self._fetching.is_closing
+        fetch_next = not is_repeat and self._places.may_go_on
         return self._calls.finish(
             job.record.id, now_ms, target, value, options, fields, fetch_next=fetch_next
         )

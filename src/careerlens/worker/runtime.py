@@ -1,7 +1,7 @@
 """The worker itself: slots that take, run and finish jobs, and the services beside them.
 
 run ── task group
-       ├── slot 1 … slot N        take ▶ run the handler ▶ finish ▶ …
+       ├── slots                  take ▶ run the handler ▶ finish ▶ …
        ├── doorbell               waits for work on its own connection
        ├── stalled check          puts jobs of vanished workers back in line
        ├── cancel channel         interrupts handlers whose job is cancelled
@@ -27,6 +27,7 @@ from careerlens.worker.job import Processor
 from careerlens.worker.locks import LockKeeper
 from careerlens.worker.options import WorkerOptions
 from careerlens.worker.outcomes import DescribeFailure, describe_plainly
+from careerlens.worker.places import Places
 from careerlens.worker.resolving import Resolving
 from careerlens.worker.scheduling import Scheduling
 from careerlens.worker.slot import Slot, Tools
@@ -73,8 +74,9 @@ class Worker:
         self._fetching = Fetching(
             self._link, self._doorbell, self._calls, self.options, self._resolving, self.stats
         )
+        self._places = Places(self.options.concurrency, takes_ahead=self.options.limiter is None)
         self._finishing = Finishing(
-            self._link, self._calls, self.options, self._fetching, self.stats
+            self._link, self._calls, self.options, self._fetching, self._places, self.stats
         )
         self._scheduling = Scheduling(self._link, self._calls.keys)
         self._cancelling = Cancelling(redis_url, queue_name, self._held)
@@ -112,7 +114,7 @@ class Worker:
             async with self._services():
                 await self._run_slots()
         finally:
-            self._fetching.close()
+            self._close()
             await self._doorbell.close()
             await self._link.close()
             self._stopped.set()
@@ -125,7 +127,7 @@ class Worker:
         that is left behind, and another worker rescues its job.
         """
         grace_s = self.options.shutdown_s if grace_s is None else grace_s
-        self._fetching.close()
+        self._close()
         if not self._started:
             self._stopped.set()
             return
@@ -138,6 +140,11 @@ class Worker:
             for slot in self._slots:
                 slot.cancel()
             await self._stopped.wait()
+
+    def _close(self) -> None:
+        """Take nothing more."""
+        self._fetching.close()
+        self._places.close()
 
     async def _stops_within(self, seconds: float) -> bool:
         try:
@@ -175,6 +182,7 @@ class Worker:
             lock_duration_s=self.options.lock_duration_s,
             held=self._held,
             stats=self.stats,
+            places=self._places,
             fetching=self._fetching,
             finishing=self._finishing,
             cancelling=self._cancelling,
@@ -183,5 +191,5 @@ class Worker:
         async with asyncio.TaskGroup() as group:
             self._slots = [
                 group.create_task(Slot(tools).run(), name=f"slot {number} {self.queue_name}")
-                for number in range(self.options.concurrency)
+                for number in range(self._places.slots)
             ]

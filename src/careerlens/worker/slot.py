@@ -37,6 +37,7 @@ from careerlens.worker.outcomes import (
     deferred,
     failed,
 )
+from careerlens.worker.places import Places
 from careerlens.worker.scheduling import Scheduling
 from careerlens.worker.stats import WorkerStats
 
@@ -55,6 +56,7 @@ class Tools:
     lock_duration_s: float
     held: HeldJobs
     stats: WorkerStats
+    places: Places
     fetching: Fetching
     finishing: Finishing
     cancelling: Cancelling
@@ -70,7 +72,7 @@ class _Unfinished:
 
 
 class Slot:
-    """One place of the worker's concurrency. `run` it once."""
+    """Works on one job at a time. `run` it once."""
 
     def __init__(self, tools: Tools) -> None:
         self._tools = tools
@@ -87,12 +89,17 @@ class Slot:
 
     async def run(self) -> None:
         """Take and run jobs until the worker closes."""
-        fetching = self._tools.fetching
-        taken = await fetching.next()
-        while taken is not None:
-            taken = await self._work(taken)
-            if taken is None:
-                taken = await fetching.next(after_finding_nothing=True)
+        tools = self._tools
+        nothing = False
+        while not tools.fetching.is_closing:
+            await tools.places.admit()
+            try:
+                taken = await tools.fetching.next(after_finding_nothing=nothing)
+                while taken is not None:
+                    taken = await self._work(taken)
+            finally:
+                tools.places.dismiss()
+            nothing = True
 
     async def _work(self, taken: Taken) -> Taken | None:
         """Run a job and all that follow from it; the next one, if the last brought one slowly."""
@@ -117,7 +124,15 @@ class Slot:
         self._job = job
         tools.held.add(job)
         tools.stats.running += 1
-        self._task = self._loop.create_task(self._run(job), name=f"job {job.record.id}")
+        tools.places.enter(self._start)
+
+    def _start(self, may_run: bool) -> None:
+        job = self._job
+        assert job is not None, "a place for a job that was let go"
+        if may_run:
+            self._task = self._loop.create_task(self._run(job), name=f"job {job.record.id}")
+        else:
+            self._tell(_Unfinished(HandedBack()))
 
     def _refusal(self, job: HeldJob) -> Outcome | None:
         """Why a job that was taken is not run at all."""
@@ -133,8 +148,12 @@ class Slot:
 
     async def _run(self, job: HeldJob) -> None:
         """The handler's task: run it and send its end off."""
+        started_at = time.monotonic()
         try:
-            outcome = await self._outcome(job)
+            try:
+                outcome = await self._outcome(job)
+            finally:
+                self._tools.places.leave(time.monotonic() - started_at)
             if not self._told.done():
                 self._send(job, outcome)
         except BaseException as error:  # noqa: BLE001 (a fault of ours must end the worker aloud)
@@ -171,11 +190,8 @@ class Slot:
 
     def _send(self, job: HeldJob, outcome: Outcome) -> None:
         tools = self._tools
-        if (
-            isinstance(outcome, Completed)
-            and not tools.fetching.is_closing
-            and not job.record.has_cancel_mark
-        ):
+        may_go_on = tools.places.may_go_on and not job.record.has_cancel_mark
+        if isinstance(outcome, Completed) and may_go_on:
             self._result = outcome
             self._sent_at = time.monotonic()
             payload = tools.finishing.completion(job, outcome, self._completion_options(job))
@@ -203,6 +219,7 @@ class Slot:
         assert job is not None, "a reply to a job that was let go"
         assert result is not None, "a reply to something that was not sent"
         self._result = None
+        tools.places.answered(time.monotonic() - self._sent_at)
         if isinstance(reply, Exception) or (isinstance(reply, int) and reply < 0):
             self._tell(_Unfinished(result, reply))
             return
