@@ -33,27 +33,30 @@ class Authority:
         self._name = _name("authority of a test")
         self.ca = self._write("ca.pem", self._signed(self._name, self._key, None))
 
-    def issue(self, name: str) -> tuple[Path, Path]:
-        """Certificate and key of `name`, good for 127.0.0.1 and localhost."""
+    def issue(self, name: str, *, is_elsewhere: bool = False) -> tuple[Path, Path]:
+        """Certificate and key of `name`, good for 127.0.0.1 and localhost, or for neither."""
         key = ec.generate_private_key(ec.SECP256R1())
         pem = key.private_bytes(
             serialization.Encoding.PEM,
             serialization.PrivateFormat.PKCS8,
             serialization.NoEncryption(),
         )
-        certificate = self._signed(_name(name), key, ["localhost", "127.0.0.1"])
+        hosts = ("elsewhere", "127.0.0.2") if is_elsewhere else ("localhost", "127.0.0.1")
+        certificate = self._signed(_name(name), key, hosts)
         return self._write(f"{name}.pem", certificate), self._write(f"{name}.key", pem)
 
-    def server_context(self, *, asks_for_certificate: bool = False) -> ssl.SSLContext:
-        """What a server of 127.0.0.1 presents itself with."""
+    def server_context(
+        self, *, asks_for_certificate: bool = False, is_elsewhere: bool = False
+    ) -> ssl.SSLContext:
+        """What a server of 127.0.0.1 presents itself with, or one of another host."""
         context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH, cafile=str(self.ca))
-        context.load_cert_chain(*self.issue("server"))
+        context.load_cert_chain(*self.issue("server", is_elsewhere=is_elsewhere))
         if asks_for_certificate:
             context.verify_mode = ssl.CERT_REQUIRED
         return context
 
     def _signed(
-        self, name: x509.Name, key: ec.EllipticCurvePrivateKey, hosts: list[str] | None
+        self, name: x509.Name, key: ec.EllipticCurvePrivateKey, hosts: tuple[str, str] | None
     ) -> bytes:
         now = datetime.now(UTC)
         builder = (
@@ -155,13 +158,9 @@ class Sentinel:
             self._process.wait()
             self._process = None
 
-    def ask(self, *command: str) -> object:
-        with redis.Redis(port=self.port, decode_responses=True) as client:
-            return client.execute_command("SENTINEL", *command)
-
     def primary_port(self) -> int:
         """Where it says the primary is."""
-        answer = self.ask("GET-MASTER-ADDR-BY-NAME", PRIMARY_NAME)
+        answer = ask(self, "SENTINEL", "GET-MASTER-ADDR-BY-NAME", PRIMARY_NAME)
         assert isinstance(answer, list | tuple)
         return int(answer[1])
 
@@ -183,11 +182,7 @@ class Watched:
 
     def fail_over(self) -> None:
         """Promote the replica in order; the former primary becomes its replica."""
-        self.sentinel.ask("FAILOVER", PRIMARY_NAME)
-
-    async def failed_over(self) -> None:
-        """Wait until the sentinel names the former replica."""
-        await eventually(lambda: self.sentinel.primary_port() == self.replica.port, within=30)
+        ask(self.sentinel, "SENTINEL", "FAILOVER", PRIMARY_NAME)
 
 
 @asynccontextmanager
@@ -215,14 +210,15 @@ class Cluster:
         ports = ",".join(f"127.0.0.1:{node.port}" for node in primaries)
         self.url = f"redis+cluster://{ports}"
 
-    def ask(self, node: Valkey, *command: str | int) -> object:
-        with redis.Redis(port=node.port, decode_responses=True) as client:
-            return client.execute_command(*command)
+    def slot_of(self, key: str) -> int:
+        return int(str(ask(self.primaries[0], "CLUSTER", "KEYSLOT", key)))
 
     def owner_of(self, key: str) -> Valkey:
         """The primary that first had the slot of `key`."""
-        slot = int(str(self.ask(self.primaries[0], "CLUSTER", "KEYSLOT", key)))
-        return self.primaries[slot * len(self.primaries) // _SLOTS]
+        return self.primaries[self.slot_of(key) * len(self.primaries) // _SLOTS]
+
+    def id_of(self, node: Valkey) -> str:
+        return str(ask(node, "CLUSTER", "MYID"))
 
 
 @asynccontextmanager
@@ -244,8 +240,8 @@ async def cluster(
         _join(made, nodes)
         await eventually(lambda: _all_know(made, nodes))
         if made.replica is not None and replica_of is not None:
-            primary_id = made.ask(made.owner_of(replica_of), "CLUSTER", "MYID")
-            made.ask(made.replica, "CLUSTER", "REPLICATE", str(primary_id))
+            primary_id = made.id_of(made.owner_of(replica_of))
+            ask(made.replica, "CLUSTER", "REPLICATE", primary_id)
             await eventually(lambda: _is_in_step(nodes[-1].port))
         await eventually(lambda: _all_serve(made, nodes))
         yield made
@@ -257,34 +253,31 @@ def _cluster_settings() -> dict[str, str]:
         "cluster-node-timeout": "1000",
         "cluster-port": str(free_port()),
         "cluster-replica-validity-factor": "0",
+        "cluster-require-full-coverage": "no",
     }
 
 
 def _join(made: Cluster, nodes: list[Valkey]) -> None:
     count = len(made.primaries)
     for number, node in enumerate(nodes):
-        made.ask(node, "CLUSTER", "SET-CONFIG-EPOCH", number + 1)
+        ask(node, "CLUSTER", "SET-CONFIG-EPOCH", number + 1)
         if number < count:
             first, behind = (-(-_SLOTS * edge // count) for edge in (number, number + 1))
-            made.ask(node, "CLUSTER", "ADDSLOTSRANGE", first, behind - 1)
-        (bus,) = {info["cluster-port"] for info in [_config(node, "cluster-port")]}
+            ask(node, "CLUSTER", "ADDSLOTSRANGE", first, behind - 1)
         if number:
-            made.ask(nodes[0], "CLUSTER", "MEET", "127.0.0.1", node.port, bus)
-
-
-def _config(node: Valkey, name: str) -> dict[str, str]:
-    with redis.Redis(port=node.port, decode_responses=True) as client:
-        return dict(client.config_get(name))
+            with admin_of(node) as admin:
+                bus = str(admin.config_get("cluster-port")["cluster-port"])
+            ask(nodes[0], "CLUSTER", "MEET", "127.0.0.1", node.port, bus)
 
 
 def _all_know(made: Cluster, nodes: list[Valkey]) -> bool:
     wanted = f"cluster_known_nodes:{len(nodes)}"
-    return all(wanted in str(made.ask(node, "CLUSTER", "INFO")) for node in nodes)
+    return all(wanted in str(ask(node, "CLUSTER", "INFO")) for node in nodes)
 
 
 def _all_serve(made: Cluster, nodes: list[Valkey]) -> bool:
-    infos = [made.ask(node, "CLUSTER", "INFO") for node in nodes]
-    slots = [made.ask(node, "CLUSTER", "SLOTS") for node in nodes]
+    infos = [ask(node, "CLUSTER", "INFO") for node in nodes]
+    slots = [ask(node, "CLUSTER", "SLOTS") for node in nodes]
     has_replica = made.replica is not None
     return all("cluster_state:ok" in str(info) for info in infos) and all(
         isinstance(ranges, list)
@@ -305,6 +298,13 @@ def _started(processes: ExitStack, folder: Path, **settings: str) -> Valkey:
 def _is_in_step(port: int) -> bool:
     with redis.Redis(port=port) as client:
         return bool(client.info("replication").get("master_link_status") == "up")
+
+
+def ask(server: Valkey | Sentinel, *command: str | int) -> object:
+    """What a server replies to a command that is given behind the product's back."""
+    with redis.Redis(port=server.port, decode_responses=True) as client:
+        reply: object = client.execute_command(*command)
+        return reply
 
 
 @contextmanager

@@ -219,3 +219,68 @@ async def test_connections_do_not_pile_up(valkey_factory: Callable[..., Valkey])
             return len(await admin.client_list()) == 2
 
         await eventually(only_ours)
+
+
+async def test_a_server_that_loads_its_data_is_waited_for(
+    valkey_factory: Callable[..., Valkey],
+) -> None:
+    slow = {"key-load-delay": "10000", "loading-process-events-interval-bytes": "1024"}
+    server = valkey_factory(**slow)
+    async with Link(server.url, timeout_s=20) as link:
+        value = "x" * 2_048
+        await link.call_many([("SET", f"key {number}", value) for number in range(100)])
+        await link.call("SAVE")
+        server.kill()
+        starting = asyncio.create_task(asyncio.to_thread(server.start))
+        assert await insist(lambda: link.call("GET", "key 1")) == value.encode()
+        await starting
+
+
+async def test_loading_is_told_to_who_cannot_wait(valkey_factory: Callable[..., Valkey]) -> None:
+    slow = {"key-load-delay": "10000", "loading-process-events-interval-bytes": "1024"}
+    server = valkey_factory(**slow)
+    async with Link(server.url, timeout_s=20) as link:
+        value = "x" * 2_048
+        await link.call_many([("SET", f"key {number}", value) for number in range(200)])
+        await link.call("SAVE")
+    server.kill()
+    starting = asyncio.create_task(asyncio.to_thread(server.start))
+
+    async def problem() -> str:
+        hasty = Link(server.url, timeout_s=0.1)
+        try:
+            await hasty.call("PING")
+        except ServiceUnavailableError as error:
+            return error.problem
+        finally:
+            await hasty.close()
+        raise AssertionError("it has been loaded meanwhile")
+
+    async def is_told() -> bool:
+        return "LOADING" in await problem()
+
+    await eventually(is_told)
+    await starting
+
+
+async def is_busy(link: Link) -> bool:
+    """Whether a call is refused because of a script, and nothing was done."""
+    try:
+        await link.call("GET", "a")
+    except ServiceUnavailableError as error:
+        return "BUSY" in error.problem and not isinstance(error, OutcomeUnknownError)
+    return False
+
+
+async def test_a_server_busy_with_a_script_is_unavailable_until_it_is_killed(
+    valkey_factory: Callable[..., Valkey],
+) -> None:
+    server = valkey_factory(**{"busy-reply-threshold": "50"})
+    admin = redis.asyncio.Redis.from_url(server.url)
+    async with admin, Link(server.url) as link, Link(server.url) as endless:
+        spinning = asyncio.create_task(endless.call("EVAL", "while true do end", 0))
+        await eventually(lambda: is_busy(link))
+        await admin.script_kill()
+        with pytest.raises(CommandRejectedError, match="killed"):
+            await spinning
+        assert await insist(lambda: link.call("SET", "a", "b")) == b"OK"

@@ -12,8 +12,9 @@ from functools import partial
 import pytest
 import redis.asyncio
 
-from careerlens.queue import JobOptions, Queue, QueueState
-from careerlens.wire import Link, QueueKeys
+from careerlens.foundation.errors import ServiceUnavailableError
+from careerlens.queue import JobOptions, NewJob, Queue, QueueState
+from careerlens.wire import CommandRejectedError, Link, QueueKeys
 from careerlens.wire.scripts import bullmq_script
 from careerlens.worker import ActiveJob, Worker, WorkerOptions
 from faults import FaultProxy, fault_proxy
@@ -217,6 +218,47 @@ class TestConnections:
                 await queue.add(QUEUE, {})
                 await link.call("SCRIPT", "FLUSH")
             await eventually(completed(queue, 20))
+        assert worker.stats.failed == 0
+
+    async def test_a_server_that_refuses_for_a_while_is_waited_for(
+        self, valkey_factory: Callable[..., Valkey]
+    ) -> None:
+        """First it is a replica, then it is kept busy by a script; nothing runs twice."""
+        server = valkey_factory(**{"busy-reply-threshold": "50"})
+        runs: list[str] = []
+
+        async def work(job: ActiveJob) -> None:
+            runs.append(job.record.id)
+            await asyncio.sleep(0.005)
+
+        admin = redis.asyncio.Redis.from_url(server.url)
+        async with admin, Link(server.url) as link, Link(server.url) as other:
+            queue = Queue(QUEUE, link)
+            worker = Worker(QUEUE, work, redis_url=server.url)
+            async with running(worker):
+                await queue.add_bulk([NewJob(name=QUEUE, data={}) for _ in range(200)])
+                await eventually(lambda: len(runs) > 20)
+                await admin.replicaof("127.0.0.1", 1)
+                with pytest.raises(ServiceUnavailableError, match="READONLY"):
+                    await queue.pause()
+                await admin.replicaof("NO", "ONE")
+                before = len(runs)
+                await eventually(lambda: len(runs) > before)
+                spinning = asyncio.create_task(other.call("EVAL", "while true do end", 0))
+
+                async def is_busy() -> bool:
+                    try:
+                        await link.call("PING")
+                    except ServiceUnavailableError as error:
+                        return "BUSY" in error.problem
+                    return False
+
+                await eventually(is_busy)
+                await admin.script_kill()
+                with pytest.raises(CommandRejectedError, match="killed"):
+                    await spinning
+                await eventually(lambda: insist(completed(queue, 200)), within=30)
+        assert sorted(runs) == sorted(set(runs))
         assert worker.stats.failed == 0
 
 

@@ -61,8 +61,9 @@ class ClusterLink(Link):
 
     @property
     def is_connected(self) -> bool:
-        """Whether a call made now would be sent at once, to any node in use."""
-        return super().is_connected and all(node.is_connected for node in self._nodes.values())
+        """Whether a call made now would be sent at once, to any primary in use."""
+        nodes = self._nodes.values()
+        return all(node.is_connected for node in nodes) if nodes else super().is_connected
 
     def check_queue(self, keys: QueueKeys) -> None:
         """Raise `ConfigurationError` when the keys of a queue would lie on several nodes."""

@@ -36,7 +36,10 @@ class CommandRejectedError(WireError):
     """The server answered a command with an error; `reply` is its text."""
 
     def __init__(self, reply: str) -> None:
-        super().__init__(f"The server refused a command: {reply}")
+        hint = (
+            " (it is a node of a cluster: write redis+cluster://)" if _is_of_cluster(reply) else ""
+        )
+        super().__init__(f"The server refused a command: {reply}{hint}")
         self.reply = reply
 
 
@@ -49,3 +52,7 @@ class ScriptRefusedError(WireError):
         self.script = script
         self.refusal = refusal
         self.job_id = job_id
+
+
+def _is_of_cluster(reply: str) -> bool:
+    return reply.startswith(("MOVED ", "CROSSSLOT"))

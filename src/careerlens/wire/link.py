@@ -41,7 +41,7 @@ _NOT_NOW = (
     "LOADING",
     "READONLY",
     "MASTERDOWN",
-    "BUSY ",
+    "BUSY",
     "OOM",
     "CLUSTERDOWN",
     "TRYAGAIN",
