@@ -1,0 +1,109 @@
+"""A queue lives the same life over every kind of connection that REDIS_URL can name."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import pytest
+
+from queue_life import live_through
+from support import Valkey
+from topologies import Authority, ask, cluster, tls_in_front_of, watched_primary
+
+# What docs/reference/settings.md says that a user of the queues needs.
+RIGHTS = (
+    "~bull:*",
+    "&careerlens:cancel:*",
+    "+@read",
+    "+@write",
+    "+@scripting",
+    "+@transaction",
+    "+@pubsub",
+    "+ping",
+    "+client|setname",
+    "+client|id",
+    "+client|unblock",
+    "+role",
+    "+select",
+    "+time",
+    "-@dangerous",
+)
+
+
+@pytest.fixture
+async def url(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[str]:
+    """The URL of servers of this test's own, of the kind that it asks for."""
+    async with _KINDS[request.param](tmp_path) as url:
+        yield url
+
+
+@asynccontextmanager
+async def _server(folder: Path, **settings: str) -> AsyncIterator[Valkey]:
+    server = Valkey(folder, durable=False, **settings)
+    server.start()
+    try:
+        yield server
+    finally:
+        server.kill()
+
+
+@asynccontextmanager
+async def _tcp(folder: Path) -> AsyncIterator[str]:
+    async with _server(folder) as server:
+        yield server.url
+
+
+@asynccontextmanager
+async def _unix_socket(folder: Path) -> AsyncIterator[str]:
+    # The path of a socket holds a hundred characters at most.
+    with tempfile.TemporaryDirectory(prefix="cl-") as short:
+        async with _server(folder, unixsocket=f"{short}/s"):
+            yield f"unix://{short}/s"
+
+
+@asynccontextmanager
+async def _tls(folder: Path) -> AsyncIterator[str]:
+    authority = Authority(folder)
+    context = authority.server_context(asks_for_certificate=True)
+    certificate, key = authority.issue("client")
+    async with _server(folder) as server, tls_in_front_of(server.port, context) as port:
+        trust = f"ssl_ca_certs={authority.ca}&ssl_certfile={certificate}&ssl_keyfile={key}"
+        yield f"rediss://127.0.0.1:{port}/0?{trust}"
+
+
+@asynccontextmanager
+async def _user_of_few_rights(folder: Path) -> AsyncIterator[str]:
+    async with _server(folder) as server:
+        ask(server, "ACL", "SETUSER", "ann", "on", ">p@ss", "resetchannels", *RIGHTS)
+        ask(server, "ACL", "SETUSER", "default", "off")
+        yield f"redis://ann:p%40ss@127.0.0.1:{server.port}"
+
+
+@asynccontextmanager
+async def _sentinel(folder: Path) -> AsyncIterator[str]:
+    async with watched_primary(folder) as watched:
+        yield watched.url
+
+
+@asynccontextmanager
+async def _cluster(folder: Path) -> AsyncIterator[str]:
+    async with cluster(folder) as trio:
+        yield trio.url
+
+
+_KINDS = {
+    "tcp": _tcp,
+    "unix": _unix_socket,
+    "tls": _tls,
+    "acl": _user_of_few_rights,
+    "sentinel": _sentinel,
+    "cluster": _cluster,
+}
+
+
+@pytest.mark.parametrize("url", list(_KINDS), indirect=True)
+async def test_a_queue_lives(url: str) -> None:
+    await live_through(url, prefix="{bull}" if "cluster" in url else "bull")
