@@ -131,7 +131,7 @@ SYSTEMS = (
         share=1,
         note="BullMQ's own scripts, sent without any worker: what the server itself allows",
         fills=OURS,
-        stages=("drain_c50", "drain_c10", "drain_c1", "drain_prioritized_c50", "drain_delayed_c50"),
+        stages=("drain_c50", "drain_c10", "drain_c1", "drain_prioritized_c50"),
         speaks_bullmq=True,
     ),
 )
