@@ -86,11 +86,10 @@ def _name(text: str) -> x509.Name:
 
 
 @asynccontextmanager
-async def tls_in_front_of(
-    port: int, context: ssl.SSLContext, *, listen_on: int = 0
-) -> AsyncIterator[int]:
+async def tls_in_front_of(port: int, context: ssl.SSLContext) -> AsyncIterator[int]:
     """A proxy that ends TLS and passes plain bytes on; yields the port it listens on."""
     serving: set[asyncio.Task[None]] = set()
+    open_ends: set[asyncio.StreamWriter] = set()
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         task = asyncio.current_task()
@@ -102,22 +101,19 @@ async def tls_in_front_of(
         except OSError:
             writer.transport.abort()
             return
-        try:
-            async with asyncio.TaskGroup() as group:
-                group.create_task(_pass_on(reader, up_writer))
-                group.create_task(_pass_on(up_reader, writer))
-        finally:
-            writer.transport.abort()
-            up_writer.transport.abort()
+        ends = {writer, up_writer}
+        open_ends.update(ends)
+        await asyncio.gather(_pass_on(reader, up_writer), _pass_on(up_reader, writer))
+        open_ends.difference_update(ends)
 
-    server = await asyncio.start_server(serve, "127.0.0.1", listen_on, ssl=context)
+    server = await asyncio.start_server(serve, "127.0.0.1", 0, ssl=context)
     try:
         yield server.sockets[0].getsockname()[1]
     finally:
         server.close()
-        for task in serving:
-            task.cancel()
-        await asyncio.gather(*serving, return_exceptions=True)
+        for writer in open_ends:
+            writer.transport.abort()
+        await asyncio.gather(*serving)
         await server.wait_closed()
 
 

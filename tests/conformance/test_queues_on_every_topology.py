@@ -8,9 +8,13 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 import pytest
+import uvloop
 
+from careerlens.queue import JobOptions, NewJob, Queue
+from careerlens.wire import open_link
+from careerlens.worker import ActiveJob, Worker
 from queue_life import live_through
-from support import Valkey
+from support import Valkey, eventually, running
 from topologies import Authority, ask, cluster, tls_in_front_of, watched_primary
 
 # What docs/reference/settings.md says that a user of the queues needs.
@@ -107,3 +111,33 @@ _KINDS = {
 @pytest.mark.parametrize("url", list(_KINDS), indirect=True)
 async def test_a_queue_lives(url: str) -> None:
     await live_through(url, prefix="{bull}" if "cluster" in url else "bull")
+
+
+@pytest.mark.parametrize("kind", list(_KINDS))
+def test_a_queue_lives_on_uvloop(kind: str, tmp_path: Path) -> None:
+    """As the commands of the product run it."""
+
+    async def live() -> None:
+        async with _KINDS[kind](tmp_path) as url:
+            await live_through(url, prefix="{bull}" if "cluster" in url else "bull")
+
+    uvloop.run(live())
+
+
+def test_jobs_fall_due_on_uvloop(redis_url: str) -> None:
+    """Many times a job is due at the moment at which a worker sets its alarm for it."""
+
+    async def live() -> None:
+        async def work(job: ActiveJob) -> None: ...
+
+        worker = Worker("due", work, redis_url=redis_url)
+        async with open_link(redis_url) as link, running(worker):
+            queue = Queue("due", link)
+            jobs = [
+                NewJob(name="due", data={}, options=JobOptions(delay_ms=delay_ms))
+                for delay_ms in range(1, 201)
+            ]
+            await queue.add_bulk(jobs)
+            await eventually(lambda: worker.stats.completed == len(jobs))
+
+    uvloop.run(live())

@@ -72,7 +72,8 @@ class Fetching:
         self._idle: deque[asyncio.Future[None]] = deque()
         self._someone_idle = asyncio.Event()
         self._missed_ring = False
-        self._alarm: asyncio.TimerHandle | None = None
+        self._alarm: asyncio.Handle | None = None
+        self._alarm_at = 0.0
         self._limited_until = 0.0
         self.is_closing = False
 
@@ -232,13 +233,15 @@ class Fetching:
 
     def _set_alarm(self, in_s: float) -> None:
         loop = asyncio.get_running_loop()
-        when = loop.time() + max(in_s, 0.0)
+        now = loop.time()
+        when = now + max(in_s, 0.0)
         if self._alarm is not None and not self._alarm.cancelled():
-            if loop.time() < self._alarm.when() <= when:
+            # Kept by us: what uvloop returns for "now" does not know its time.
+            if now < self._alarm_at <= when:
                 return
             self._alarm.cancel()
         if not self.is_closing:
-            self._alarm = loop.call_at(when, self._ring)
+            self._alarm, self._alarm_at = loop.call_at(when, self._ring), when
 
 
 async def _pause() -> None:
