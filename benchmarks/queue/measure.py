@@ -42,7 +42,7 @@ from systems import SYSTEMS, System, share_of, versions
 ALONE_S = 20.0
 PICKUPS, PICKUPS_OF_LEADING = 100, 500
 WARM_UPS = 5
-REST_S = (0.01, 0.04)
+REST_S = (0.01, 0.03)
 ADDED_ALONE = 2_000
 DELAY_MS = 1.0
 
@@ -196,7 +196,7 @@ class Bench:
 
     async def drain_c1(self, system: System) -> None:
         """Drained one at a time."""
-        jobs = min(self._share(system), max(200, self._jobs // 50))
+        jobs = max(200, min(self._few(system), self._jobs // 50))
         await self._say(system, "enqueue", jobs)
         await self._drain(system, "drain_c1", 1, jobs, costs=not system.concurrent)
 
@@ -213,7 +213,7 @@ class Bench:
         """Drained at concurrency 50 from a server that is a millisecond away each way."""
         if not system.leading:
             return
-        jobs = self._share(system) // (1 if system.share == 1 else 5)
+        jobs = self._few(system)
         await self._say(system, "enqueue_bulk", jobs)
         with delayed(self._url, DELAY_MS) as far:
             await self._drain(system, "drain_delayed_c50", 50, jobs, url=far)
@@ -283,6 +283,10 @@ class Bench:
 
     def _share(self, system: System) -> int:
         return share_of(self._jobs, system)
+
+    def _few(self, system: System) -> int:
+        """For what takes slow systems longer still."""
+        return self._share(system) // (1 if system.share == 1 else 5)
 
     async def _add(self, system: System, metric: str, jobs: int) -> bool:
         """Whether the jobs were added; the pace is noted unless somebody else adds them."""
