@@ -95,7 +95,11 @@ async def test_it_lists_our_jobs_in_every_state(redis_url: str, board: Board, qu
     async with running(Worker(QUEUE, work, redis_url=redis_url, options=ONE)):
         await eventually(lambda: is_in(queue, failed, QueueState.FAILED))
         await eventually(lambda: is_in(queue, done, QueueState.COMPLETED))
-        assert (await board.queue())["hasWorkers"] is True
+
+        async def sees_the_worker() -> bool:
+            return (await board.queue())["hasWorkers"] is True
+
+        await eventually(sees_the_worker)
     later = await queue.add("greet", {}, JobOptions(delay_ms=60_000))
     urgent = await queue.add("greet", {}, JobOptions(priority=2))
     plain = await queue.add("greet", {})

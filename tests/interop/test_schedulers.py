@@ -14,6 +14,7 @@ from redis.asyncio import Redis
 from careerlens.foundation.clock import epoch_ms
 from careerlens.foundation.errors import JobError
 from careerlens.queue import Backoff, CancelOutcome, JobOptions, NewJob, Queue, QueueState, Schedule
+from careerlens.queue.schedulers import next_due_ms
 from careerlens.wire import Link
 from careerlens.worker import ActiveJob, Worker
 from node_peer import NodePeer, node_peer
@@ -71,14 +72,14 @@ async def test_their_scheduler_goes_on_with_our_workers_alone(
     async with running(Worker(QUEUE, seen, redis_url=redis_url)):
         await eventually(lambda: len(seen.jobs) >= 4)
     every = repeat.get("every", 1_000)
-    assert all(later - due == every for due, later in pairwise(seen.due[1:]))
+    # A busy machine may be late for an iteration, which is then left out.
+    assert all(later > due for due, later in pairwise(seen.due))
+    assert {(later - due) % every for due, later in pairwise(seen.due[1:])} == {0}
     assert {job.record.data["of"] for job in seen.jobs} == {"the house"}
     assert {job.record.opts["priority"] for job in seen.jobs} == {2}
     [theirs] = await node.do("schedulers", QUEUE)
     assert theirs["key"] == "theirs"
-    assert theirs["iterationCount"] >= 4
-    counts = await queue.counts()
-    assert counts["delayed"] + counts["prioritized"] == 1
+    assert theirs["iterationCount"] == sum((await queue.counts()).values()) >= 5
 
 
 @pytest.mark.parametrize(
@@ -210,7 +211,7 @@ async def test_a_limited_scheduler_ends_with_its_last_iteration(
 
 async def test_nothing_is_made_after_the_end(redis_url: str, queue: Queue) -> None:
     seen = Seen()
-    end_ms = epoch_ms() + 2_000
+    end_ms = epoch_ms() + 3_000
     await queue.schedulers.upsert("ours", Schedule(cron="* * * * * *", end_ms=end_ms), TEMPLATE)
 
     async def is_over() -> bool:
@@ -236,9 +237,33 @@ async def test_another_attempt_of_an_iteration_makes_no_further_one(
     async with running(Worker(QUEUE, fail_once, redis_url=redis_url)) as worker:
         await eventually(lambda: worker.stats.completed == 2)
     [theirs] = await node.do("schedulers", QUEUE)
-    counts = await queue.counts()
-    assert counts["delayed"] + counts["waiting"] == 1
-    assert theirs["iterationCount"] == counts["completed"] + 1
+    assert theirs["iterationCount"] == sum((await queue.counts()).values()) >= 3
+
+
+@pytest.mark.parametrize("runner", ["node", "python"])
+async def test_a_next_job_that_exists_already_is_announced_as_duplicated(
+    redis_url: str, node: NodePeer, queue: Queue, redis: Redis, runner: str
+) -> None:
+    """A job of a former scheduler is in the way, and left as it is."""
+    first = await queue.schedulers.upsert("ours", Schedule(cron=FAR), TEMPLATE)
+    following_ms = next_due_ms({"pattern": FAR, "tz": "UTC"}, int(first.rpartition(":")[2]))
+    in_the_way = f"repeat:ours:{following_ms}"
+    await redis.hset(queue.keys.job(in_the_way), mapping={"name": "old", "data": "{}"})
+    await redis.zadd(queue.keys.completed, {in_the_way: 1})
+    await queue.promote(first)
+    if runner == "node":
+        await node.do("work", QUEUE)
+        await eventually(lambda: completed(queue, 2))
+        await node.do("close", "worker", QUEUE)
+    else:
+        async with running(Worker(QUEUE, Seen(), redis_url=redis_url)):
+            await eventually(lambda: completed(queue, 2))
+    events = [fields for _, fields in await redis.xrange(queue.keys.events)]
+    assert {"event": "duplicated", "jobId": in_the_way} in events
+    record = await queue.job(in_the_way)
+    assert record is not None
+    assert record.name == "old"
+    assert (await queue.counts())["delayed"] == 0
 
 
 async def test_a_removed_scheduler_ends_although_its_job_runs(redis_url: str, queue: Queue) -> None:

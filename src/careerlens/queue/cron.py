@@ -22,6 +22,7 @@ from bisect import bisect_right
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
+from itertools import repeat
 
 from careerlens.queue.wallclock import UtcOffset, WallClock, days_of_month
 
@@ -150,7 +151,7 @@ def parse_cron(pattern: str, *, seed: str | None = None) -> Cron:
     if not 1 <= len(fields) <= len(_FIELDS) or len(expanded) > _LONGEST_PATTERN:
         raise ValueError(f"expected up to six fields in a cron pattern, got {pattern!r}")
     fields = [*_FIELDS[: len(_FIELDS) - len(fields)], *fields]
-    chance = _chance(seed)
+    chance = _chance(seed) if "H" in expanded else repeat(0.0)
     second, minute, hour, day, month, weekday = fields
     weekday, nth = _nth_weekday(weekday)
     try:

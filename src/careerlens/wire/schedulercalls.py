@@ -70,7 +70,9 @@ class SchedulerCalls:
     ) -> Call:
         """Add the iteration after `producer_id`, which was taken; harmless to repeat.
 
-        The reply is its id, or nothing when the scheduler is gone or has gone on already.
+        The reply is its id, or nothing when the scheduler is gone or has gone on already. Where a
+        job with the next one's id exists, as of a former scheduler, the script announces
+        `duplicated` and the schedule ends: so it does with BullMQ's own workers.
         """
         keys = [*self._adding, self._base + producer_id, self._active]
         args = (due_ms, scheduler_id, "{}", pack(iteration), now_ms, self._base, producer_id)
