@@ -258,7 +258,7 @@ async def test_a_next_job_that_exists_already_is_announced_as_duplicated(
     else:
         async with running(Worker(QUEUE, Seen(), redis_url=redis_url)):
             await eventually(lambda: completed(queue, 2))
-    events = [fields for _, fields in await redis.xrange(queue.keys.events)]
+    events = [fields for _, fields in await redis.xrange(queue.keys.events) or []]
     assert {"event": "duplicated", "jobId": in_the_way} in events
     record = await queue.job(in_the_way)
     assert record is not None
