@@ -145,6 +145,27 @@ async def test_it_retries_promotes_and_removes_our_jobs(
     assert sum((await queue.counts()).values()) == 0
 
 
+async def test_a_cancelled_job_that_it_retries_runs(
+    redis_url: str, board: Board, queue: Queue
+) -> None:
+    go_on = asyncio.Event()
+
+    async def hold(job: ActiveJob) -> None:
+        await go_on.wait()
+
+    waiting = await queue.add("greet", {}, JobOptions(delay_ms=60_000))
+    active = await queue.add("greet", {}, JobOptions(attempts=3))
+    async with running(Worker(QUEUE, hold, redis_url=redis_url)) as worker:
+        await eventually(lambda: worker.stats.running == 1)
+        for job_id in (waiting, active):
+            await queue.cancel(job_id)
+            await eventually(partial(is_in, queue, job_id, QueueState.FAILED))
+        go_on.set()
+        for job_id in (waiting, active):
+            assert await board.do(job_id, "retry") == 204
+            await eventually(partial(is_in, queue, job_id, QueueState.COMPLETED))
+
+
 async def test_a_job_that_our_worker_runs_is_not_removed_under_it(
     redis_url: str, board: Board, queue: Queue
 ) -> None:

@@ -19,7 +19,7 @@ from careerlens.queue import (
     QueueState,
     add_flow,
 )
-from careerlens.wire import Link
+from careerlens.wire import CANCELLED_REASON, Link
 from careerlens.wire.errors import Refusal, ScriptRefusedError
 from careerlens.worker import ActiveJob, Worker
 from node_peer import NodePeer, node_peer
@@ -198,6 +198,21 @@ async def test_a_child_that_is_retried_lets_its_parent_go_on(flows: Flows) -> No
     await flows.children.retry(children[0])
     await flows.work(PARENTS, "python")
     assert (await ended(flows.parents, parent)).attempts_made == 1
+
+
+async def test_cancelling_a_child_leads_to_what_its_failure_does(flows: Flows, link: Link) -> None:
+    ignored = (ChildFailure.IS_IGNORED, None)
+    parent, children = await flows.make("python", policy=ignored)
+    for child in children:
+        await flows.children.cancel(child)
+    await flows.work(PARENTS, "python")
+    value: Any = (await ended(flows.parents, parent)).returnvalue
+    assert value["failures"] == [CANCELLED_REASON] * 2
+    failing = (ChildFailure.FAILS_PARENT, None)
+    parent, children = await flows.make("python", policy=failing)
+    await flows.children.cancel(children[0])
+    record = await ended(flows.parents, parent)
+    assert record.failed_reason == f"child {flows.children.keys.job(children[0])} failed"
 
 
 async def test_a_flow_of_three_floors_keeps_ids_priorities_and_delays(
