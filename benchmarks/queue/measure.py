@@ -395,7 +395,11 @@ def main() -> None:
     load = round(os.getloadavg()[0], 2)
     with own_server() as url:
         about = {
-            "jobs": {s.name: share_of(arguments.jobs, s) for s in chosen},
+            "jobs": {
+                s.name: share_of(arguments.jobs, s)
+                for s in chosen
+                if s.stages is None or "drain_c50" in s.stages
+            },
             "systems": {system.name: system.note for system in chosen},
             "left_out": results.left_out,
             "load_average_before": load,
