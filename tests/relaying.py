@@ -71,6 +71,12 @@ async def told(feed: Feed, user: str, count: int, *, within: float = 10) -> list
     return await eventually(names, within=within) or []
 
 
+async def is_told_of_completion(feed: Feed, user: str, job_id: str) -> bool:
+    """Whether the user's feed tells that the job is completed."""
+    found = await updates(feed, user)
+    return any(update.job_id == job_id and update.status == "completed" for update in found)
+
+
 def _name(update: JobUpdate) -> str:
     if update.progress is None:
         return str(update.event)

@@ -303,6 +303,20 @@ def ask(server: Valkey | Sentinel, *command: str | int) -> object:
         return reply
 
 
+def documented_rights() -> list[str]:
+    """The rights that our documentation says a user of the queues needs."""
+    page = Path(__file__).parents[1] / "docs" / "how-to" / "connect-to-redis.md"
+    _, _, rest = page.read_text("utf-8").partition("ACL SETUSER jobs on >password ")
+    return rest.partition("```")[0].split()
+
+
+def give_rights(server: Valkey, *rights: str) -> str:
+    """Leave a server one user with the documented rights and these; returns that one's login."""
+    ask(server, "ACL", "SETUSER", "ann", "on", ">p@ss", *documented_rights(), *rights)
+    ask(server, "ACL", "SETUSER", "default", "off")
+    return "ann:p%40ss@"
+
+
 @contextmanager
 def admin_of(server: Valkey) -> Iterator[redis.Redis]:
     """A plain client of one server, for what a test does behind the product's back."""

@@ -15,26 +15,7 @@ from careerlens.wire import open_link
 from careerlens.worker import ActiveJob, Worker
 from queue_life import live_through
 from support import Valkey, eventually, running
-from topologies import Authority, ask, cluster, tls_in_front_of, watched_primary
-
-# What docs/reference/settings.md says that a user of the queues needs.
-RIGHTS = (
-    "~bull:*",
-    "&careerlens:cancel:*",
-    "+@read",
-    "+@write",
-    "+@scripting",
-    "+@transaction",
-    "+@pubsub",
-    "+ping",
-    "+client|setname",
-    "+client|id",
-    "+client|unblock",
-    "+role",
-    "+select",
-    "+time",
-    "-@dangerous",
-)
+from topologies import Authority, cluster, give_rights, tls_in_front_of, watched_primary
 
 
 @pytest.fixture
@@ -81,9 +62,7 @@ async def _tls(folder: Path) -> AsyncIterator[str]:
 @asynccontextmanager
 async def _user_of_few_rights(folder: Path) -> AsyncIterator[str]:
     async with _server(folder) as server:
-        ask(server, "ACL", "SETUSER", "ann", "on", ">p@ss", "resetchannels", *RIGHTS)
-        ask(server, "ACL", "SETUSER", "default", "off")
-        yield f"redis://ann:p%40ss@127.0.0.1:{server.port}"
+        yield f"redis://{give_rights(server)}127.0.0.1:{server.port}"
 
 
 @asynccontextmanager
@@ -98,6 +77,14 @@ async def _cluster(folder: Path) -> AsyncIterator[str]:
         yield trio.url
 
 
+@asynccontextmanager
+async def _cluster_user_of_few_rights(folder: Path) -> AsyncIterator[str]:
+    async with cluster(folder) as trio:
+        for node in trio.primaries:
+            login = give_rights(node, "~{bull}:*", "+asking", "+cluster|slots")
+        yield trio.url.replace("://", f"://{login}")
+
+
 _KINDS = {
     "tcp": _tcp,
     "unix": _unix_socket,
@@ -105,6 +92,7 @@ _KINDS = {
     "acl": _user_of_few_rights,
     "sentinel": _sentinel,
     "cluster": _cluster,
+    "cluster-acl": _cluster_user_of_few_rights,
 }
 
 

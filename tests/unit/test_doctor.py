@@ -49,6 +49,15 @@ async def test_an_empty_folder_is_fit_to_run() -> None:
     assert "append-only file is on" in found["redis persistence"].found
 
 
+async def test_a_node_of_a_cluster_is_a_problem_with_its_remedy(
+    valkey_factory: ValkeyFactory,
+) -> None:
+    server = valkey_factory(**{"cluster-enabled": "yes", "cluster-port": str(free_port())})
+    found = await findings(settings_with(redis_url=server.url))
+    assert "redis cluster" in problems(found)
+    assert "redis+sentinel://" in found["redis cluster"].remedy
+
+
 async def test_a_redis_that_throws_jobs_away_is_a_problem_with_its_remedy(
     valkey_factory: ValkeyFactory,
 ) -> None:

@@ -80,7 +80,7 @@ async def _redis(settings: Settings) -> AsyncGenerator[Finding]:
         async with redis_for(settings) as endpoint:
             client = connect(endpoint.url)
             try:
-                async with aclosing(_server(client, endpoint, settings)) as findings:
+                async with aclosing(_server(client, endpoint)) as findings:
                     async for finding in findings:
                         yield finding
             finally:
@@ -91,9 +91,7 @@ async def _redis(settings: Settings) -> AsyncGenerator[Finding]:
         yield _problem("redis", str(error), "")
 
 
-async def _server(
-    client: Redis, endpoint: RedisEndpoint, settings: Settings
-) -> AsyncGenerator[Finding]:
+async def _server(client: Redis, endpoint: RedisEndpoint) -> AsyncGenerator[Finding]:
     where = "the embedded Valkey" if endpoint.embedded else display_url(endpoint.url)
     try:
         started = perf_counter()
@@ -125,8 +123,8 @@ async def _server(
     yield _role(info)
     yield _memory(info)
     yield await _lua(client)
-    if info.get("redis_mode") == "cluster":
-        yield _cluster(settings)
+    if info.get("cluster_enabled"):
+        yield _cluster()
 
 
 def _version(info: Mapping[str, Any]) -> Finding:
@@ -204,14 +202,11 @@ async def _lua(client: Redis) -> Finding:
     )
 
 
-def _cluster(settings: Settings) -> Finding:
-    prefix = settings.queue_prefix
-    if prefix.startswith("{"):
-        return _fine("redis cluster", f"the key prefix {prefix} keeps a queue on one node")
+def _cluster() -> Finding:
     return _problem(
         "redis cluster",
-        f"a queue's keys, with the prefix {prefix}, lie on several nodes",
-        "Set CAREERLENS_QUEUE_PREFIX={bull}",
+        "it is a node of a cluster, on which only queues and workers of your own run so far",
+        "Use one server, or a primary with sentinels (redis+sentinel://).",
     )
 
 
