@@ -68,4 +68,6 @@ def _shown(kind: str, content: Any) -> Any:
         return [list(fields.items()) for _, fields in content]
     if kind == "hash":
         return list(content.items())
+    if kind == "zset":
+        return [list(item) for item in zip(content[::2], content[1::2], strict=True)]
     return sorted(content) if kind == "set" else content

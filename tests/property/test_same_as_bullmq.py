@@ -25,6 +25,7 @@ import careerlens.wire.calls
 from careerlens.queue import Backoff, JobOptions
 from careerlens.wire import Link, QueueCalls
 from careerlens.wire.link import Call
+from careerlens.wire.scripts import own_script
 from queue_dump import dump
 from queue_ours import Ours, OursByQueue
 from queue_play import Play, Step
@@ -185,7 +186,12 @@ def compare(valkey_server: Valkey) -> Iterator[Compare]:
 
 
 async def _open(url: str) -> Stage:
-    return Stage(url, await Link(f"{url}/1").__aenter__())
+    link = await Link(f"{url}/1").__aenter__()
+    # A script that the server does not know is sent again, after the rest of its burst. Theirs
+    # are known once theirs have run.
+    for name in ("cancel", "snapshot"):
+        await link.call("SCRIPT", "LOAD", own_script(name).source)
+    return Stage(url, link)
 
 
 _often = settings(
