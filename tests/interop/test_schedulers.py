@@ -151,6 +151,28 @@ def _without_moments(fields: dict[Any, Any]) -> dict[str, Any]:
     return shown
 
 
+async def test_workers_of_both_sides_together_make_each_iteration_once(
+    redis_url: str, node: NodePeer, queue: Queue, redis: Redis
+) -> None:
+    repeat, template = {"every": 40}, {"name": "sweep"}
+    await node.do("upsertScheduler", QUEUE, "theirs", repeat, template)
+    await queue.schedulers.upsert("ours", Schedule(every_ms=40), TEMPLATE)
+    await node.do("work", QUEUE)
+    async with running(Worker(QUEUE, Seen(), redis_url=redis_url)):
+        await eventually(lambda: completed(queue, 40))
+    await node.do("close", "worker", QUEUE)
+    made = [scheduler.iterations for scheduler in await queue.schedulers.all()]
+    assert len(made) == 2
+    assert sum(made) == sum((await queue.counts()).values())
+    done = [str(job_id) for job_id in await redis.zrange(queue.keys.completed, 0, -1)]
+    records = [record for record in await queue.jobs(done) if record is not None]
+    assert {record.attempts_made for record in records} == {1}
+    assert {record.returnvalue["by"] for record in records if record.returnvalue} == {
+        "node",
+        "python",
+    }
+
+
 async def test_our_schedulers_are_listed_by_them_as_their_own_are(
     node: NodePeer, queue: Queue
 ) -> None:
