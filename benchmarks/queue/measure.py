@@ -151,28 +151,31 @@ class Bench:
 
     async def round(self, systems: Sequence[System], stages: Sequence[str]) -> None:
         """Every stage, and in each of them every system."""
+        self._one_at_a_time = asyncio.Lock()
         for stage in stages:
             taking_part = [
                 system
                 for system in systems
                 if stage in (system.stages or STAGES) and (system.name, stage) not in self._failed
             ]
-            if stage == TOGETHER:
-                await self.idle(taking_part)
-                continue
             apart = stage in EACH_HAS_A_CORE
             with cores_apart(self._server_pid) if apart else nullcontext():
+                if stage == TOGETHER:
+                    await asyncio.gather(*(self._play(stage, system) for system in taking_part))
+                    continue
                 for system in taking_part:
                     self._admin.flushall()
-                    try:
-                        await getattr(self, stage)(system)
-                    except Failed as failure:
-                        self._give_up(system, stage, failure)
+                    await self._play(stage, system)
         self._admin.flushall()
 
-    def _give_up(self, system: System, stage: str, failure: Failed) -> None:
-        self._failed.add((system.name, stage))
-        self._results.leave_out(system, STAGES[stage][-1], str(failure))
+    async def _play(self, stage: str, system: System) -> None:
+        try:
+            await getattr(self, stage)(system)
+        except Failed as failure:
+            self._failed.add((system.name, stage))
+            found = self._results.found
+            missing = [name for name in STAGES[stage] if system.name not in found.get(name, ())]
+            self._results.leave_out(system, (missing or STAGES[stage])[0], str(failure))
 
     async def drain_c50(self, system: System) -> None:
         """Added one by one, drained at concurrency 50, and what that costs."""
@@ -250,36 +253,33 @@ class Bench:
             at_ms = (await line_of(worker))["at_ms"]
         self._results.add(system, first_job_s=(at_ms - began_ms) / 1000)
 
-    async def idle(self, systems: Sequence[System]) -> None:
-        """What workers cost that have run a few jobs and wait, and how soon they are back.
+    async def idle(self, system: System) -> None:
+        """What a worker costs that has run a few jobs and waits, and how soon it is back.
 
-        Each has a server of its own, so that all can wait in the same minute.
+        It has a server of its own, so that all systems can wait in the same minute.
         """
         if not processes.can_be_told():
-            for system in systems:
-                self._results.leave_out(system, "idle_cpu_percent", "told by Linux alone")
-            return
+            raise Failed("told by Linux alone")
         async with AsyncExitStack() as stack:
-            waiting = []
-            for system in systems:
+            async with self._one_at_a_time:
                 url = stack.enter_context(own_server())
                 worker = await stack.enter_async_context(started(system, url, "answer"))
                 feed = await stack.enter_async_context(started(system, url, "feed"))
                 for _ in range(WARM_UPS):
                     await self._pick_up(worker, feed)
-                waiting.append((system, worker, feed))
             await asyncio.sleep(min(5.0, self._idle_s))
-            began = time.monotonic()
-            before_s = {system.name: processes.cpu_s(worker.pid) for system, worker, _ in waiting}
+            before_s, began = processes.cpu_s(worker.pid), time.monotonic()
             await asyncio.sleep(self._idle_s)
-            for system, worker, feed in waiting:
-                used_s = processes.cpu_s(worker.pid) - before_s[system.name]
-                self._results.add(
-                    system,
-                    idle_cpu_percent=used_s / (time.monotonic() - began) * 100,
-                    idle_rss_mb=processes.memory_mb(worker.pid),
-                    pickup_idle_p50_ms=await self._pick_up(worker, feed),
-                )
+            used_s, seconds = processes.cpu_s(worker.pid) - before_s, time.monotonic() - began
+            memory_mb = processes.memory_mb(worker.pid)
+            async with self._one_at_a_time:
+                waited_ms = await self._pick_up(worker, feed)
+        self._results.add(
+            system,
+            idle_cpu_percent=used_s / seconds * 100,
+            idle_rss_mb=memory_mb,
+            pickup_idle_p50_ms=waited_ms,
+        )
 
     def _share(self, system: System) -> int:
         return share_of(self._jobs, system)
