@@ -13,6 +13,7 @@ from careerlens.foundation.redis import connect
 from careerlens.queue import Queue
 from careerlens.wire import CommandRejectedError, Link, open_link
 from careerlens.wire.cluster import slot_of
+from careerlens.wire.connection import encode
 from careerlens.wire.scripts import own_script
 from careerlens.worker import ActiveJob, Worker
 from queue_life import outlive
@@ -43,6 +44,19 @@ async def test_calls_go_to_the_node_of_their_key(trio: Cluster) -> None:
     for node in trio.primaries:
         with admin_of(node) as admin:
             assert 10 < admin.dbsize() < 60
+
+
+async def test_commands_without_a_waiter_go_to_the_node_of_their_key(trio: Cluster) -> None:
+    replies: list[object] = []
+    async with open_link(trio.url) as link:
+        for number, node in enumerate(trio.primaries):
+            key = next(key for key in "abcdefgh" if trio.owner_of(key) is node)
+            payload = encode(("APPEND", key, "x"))
+            assert not link.post(payload, replies.append, key=key), "no call has led there yet"
+            assert await link.call("APPEND", key, "x") == 1
+            assert link.post(payload, replies.append, key=key)
+            await eventually(lambda: len(replies) == number + 1)  # noqa: B023
+    assert replies == [2, 2, 2]
 
 
 def test_slots_are_those_of_the_servers() -> None:

@@ -24,7 +24,7 @@ import hiredis
 from careerlens.foundation.errors import ConfigurationError, ServiceUnavailableError
 from careerlens.foundation.redisurl import Place, RedisUrl, place_text
 from careerlens.wire.address import AnyOf, Login, Server, problem_of, replies_to
-from careerlens.wire.connection import Arg, Connection
+from careerlens.wire.connection import Arg, Connection, OnReply
 from careerlens.wire.errors import CommandRejectedError
 from careerlens.wire.keys import QueueKeys
 from careerlens.wire.link import Call, Link
@@ -100,6 +100,11 @@ class ClusterLink(Link):
             lambda node: node.run(script, keys, args),
             lambda: ("EVAL", script.source, len(keys), *keys, *args),
         )
+
+    def post(self, payload: bytes, on_reply: OnReply, *, key: Arg) -> bool:
+        """As `Link.post`. The reply may be an error that names another node: `run` follows it."""
+        place = self._owners.get(slot_of(key))
+        return place is not None and self._node(place).post(payload, on_reply, key=key)
 
     async def run_many(self, calls: Sequence[Call]) -> list[Any]:
         """As `Link.run_many`, for calls on one slot."""

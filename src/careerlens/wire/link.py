@@ -107,10 +107,11 @@ class Link:
             reply = await self._send(_evaluate(b"EVAL", script.source, keys, args))
         return self._checked(reply)
 
-    def post(self, payload: bytes, on_reply: OnReply) -> bool:
+    def post(self, payload: bytes, on_reply: OnReply, *, key: Arg) -> bool:
         """Send an encoded command now, and hand its reply to `on_reply`, which must not raise.
 
-        False, and nothing is sent, when there is no connection just now or it has no room.
+        `key` is one that the command touches. False, and nothing is sent, when there is no
+        connection just now or it has no room.
         """
         connection = self._connection
         if connection is None or not connection.has_room:

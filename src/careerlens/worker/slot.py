@@ -195,7 +195,7 @@ class Slot:
             self._result = outcome
             self._sent_at = time.monotonic()
             payload = tools.finishing.completion(job, outcome, self._completion_options(job))
-            if tools.link.post(payload, self._answered):
+            if tools.link.post(payload, self._answered, key=tools.calls.keys.base):
                 return
             self._result = None
         self._tell(_Unfinished(outcome))
