@@ -144,17 +144,22 @@ def machine() -> dict[str, str | int]:
     }
 
 
-def in_words(date: str, where: Mapping[str, Any]) -> str:
-    """When and where something was measured."""
+def in_words(date: str, where: Mapping[str, Any], load_before: float) -> str:
+    """When and where something was measured, and how busy others kept the machine."""
     return (
         f"{date}: {where['cores']} cores ({where['architecture']}, {where['system']}), shared by "
-        f"client, worker and server; Python {where['python']}"
+        f"client, worker and server; Python {where['python']}; load average before: {load_before}"
     )
 
 
-def here_and_now() -> str:
+def here_and_now(load_before: float) -> str:
     """When and where something is measured by this process, in words."""
-    return in_words(_today(), machine())
+    return in_words(_today(), machine(), load_before)
+
+
+def load_average() -> float:
+    """How many processes have wanted a core, over the last minute."""
+    return round(os.getloadavg()[0], 2)
 
 
 def _today() -> str:
@@ -214,8 +219,7 @@ def _circumstances(about: Mapping[str, Any]) -> str:
     """Machine, versions and what each system is, for the reader of the tables."""
     versions = ", ".join(f"{name} {version}" for name, version in about["versions"].items())
     lines = [
-        f"Measured on {in_words(about['date'], about['machine'])}; "
-        f"load average before: {about['load_average_before']}.",
+        f"Measured on {in_words(about['date'], about['machine'], about['load_average_before'])}.",
         "",
     ]
     for system, note in about["systems"].items():

@@ -30,7 +30,7 @@ from typing import TypeAlias
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from pydantic import BaseModel
-from report import here_and_now, put_into_page, summarise, table, write_results
+from report import here_and_now, load_average, put_into_page, summarise, table, write_results
 from server import own_server, version_of
 
 from careerlens.foundation.clock import epoch_ms
@@ -241,6 +241,7 @@ def main() -> None:
         "--lengths", type=int, nargs=2, default=[1_000, 20_000 if quick else 1_000_000]
     )
     arguments = parser.parse_args()
+    load = load_average()
     samples: dict[str, dict[str, list[float]]] = defaultdict(dict)
     rows: list[list[str]] = []
     for kind in arguments.kinds:
@@ -257,7 +258,7 @@ def main() -> None:
     if not trial:
         head = ["", *(f"{length:,} waiting" for length in arguments.lengths), "ratio"]
         counted = arguments.turns * (CALLS_A_TURN - UNCOUNTED)
-        words = f"Measured on {here_and_now()}; Valkey {version}; medians of {counted} calls."
+        words = f"Measured on {here_and_now(load)}; Valkey {version}; medians of {counted} calls."
         put_into_page("flat", f"{table(head, rows)}\n\n{words}")
 
 

@@ -27,7 +27,7 @@ from typing import Any
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
 import redis
-from report import here_and_now, put_into_page, table
+from report import here_and_now, load_average, put_into_page, table
 from server import own_server
 from starting import cores_apart
 from systems import BENCHMARKS, OURS, PEERS_PYTHON
@@ -128,6 +128,7 @@ def main() -> None:
     parser.add_argument("--jobs", type=int, default=20_000 if quick else 100_000)
     parser.add_argument("--concurrency", type=int, default=50)
     arguments = parser.parse_args()
+    load = load_average()
     jobs, concurrency = arguments.jobs, arguments.concurrency
     with own_server() as url, tempfile.TemporaryDirectory() as folder:
         admin: Any = redis.Redis.from_url(url, decode_responses=True)
@@ -148,7 +149,7 @@ def main() -> None:
     print(words)
     if not quick:
         head = ["where", "share", "µs per job", "busiest", "what it is"]
-        text = f"{words} Measured on {here_and_now()}."
+        text = f"{words} Measured on {here_and_now(load)}."
         put_into_page("profile", f"{text}\n\n{table(head, found)}")
 
 

@@ -34,7 +34,7 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 
 import processes
 from proxy import delayed
-from report import Metric, publish, summarise
+from report import Metric, load_average, publish, summarise
 from server import own_server, version_of
 from starting import PATIENCE_S, Failed, cores_apart, line_of, started
 from systems import SYSTEMS, System, share_of, versions
@@ -392,7 +392,7 @@ def main() -> None:
     stages = [stage for stage in STAGES if {stage, *STAGES[stage]} & set(arguments.metrics)]
     whole = len(chosen) == len(SYSTEMS) and len(stages) == len(STAGES)
     results = Measurements()
-    load = round(os.getloadavg()[0], 2)
+    load = load_average()
     with own_server() as url:
         about = {
             "jobs": {

@@ -47,6 +47,7 @@ class Marks:
         self.highest_mb = 0.0
         """Since then."""
         self._began = time.perf_counter()
+        print()
 
     def note(self, ended: int) -> None:
         now_mb = memory_mb()
