@@ -194,9 +194,10 @@ class OursByQueue(Ours):
         return 0 if await self._queue.update_progress(job_id, value) else -1
 
     async def reprocess(self, job_id: str, target: Target, *, reset: bool) -> Any:
-        if await self.state(job_id) != target:
-            return await super().reprocess(job_id, target, reset=reset)
-        await self._queue.retry(job_id, target, reset=reset)
+        try:
+            await self._queue.retry(job_id, target, reset=reset)
+        except ScriptRefusedError as error:
+            return int(error.refusal)
         return 1
 
     async def remove(self, job_id: str) -> Any:
