@@ -38,6 +38,7 @@ _SHORTCUTS = {
     "@weekdays": "0 0 0 * * 1-5",
     "@weekends": "0 0 0 * * 0,6",
 }
+_ANY = ("*", "?")
 _FIELDS = ("0", "*", "*", "*", "*", "*")
 _MONTHS = ["jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec"]
 _WEEKDAYS = ["sun", "mon", "tue", "wed", "thu", "fri", "sat"]
@@ -48,7 +49,7 @@ _LAST = re.compile(r"\d{0,2}L")
 _LONGEST_PATTERN = 1_024
 _MOST_VALUES = 256
 _LONGEST_MONTHS = (31, 29, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31)
-# As many steps does cron-parser take before it gives a pattern up.
+# After so many steps cron-parser gives a pattern up.
 _MOST_STEPS = 10_000
 
 
@@ -146,31 +147,36 @@ def parse_cron(pattern: str, *, seed: str | None = None) -> Cron:
 
     Raises `ValueError` that says what does not fit.
     """
-    expanded = _SHORTCUTS.get(pattern, pattern)
-    fields = expanded.split()
-    if not 1 <= len(fields) <= len(_FIELDS) or len(expanded) > _LONGEST_PATTERN:
-        raise ValueError(f"expected up to six fields in a cron pattern, got {pattern!r}")
-    fields = [*_FIELDS[: len(_FIELDS) - len(fields)], *fields]
-    chance = _chance(seed) if "H" in expanded else repeat(0.0)
-    second, minute, hour, day, month, weekday = fields
-    weekday, nth = _nth_weekday(weekday)
     try:
-        seconds, _ = _values(second, 0, 59, next(chance))
-        minutes, _ = _values(minute, 0, 59, next(chance))
-        hours, _ = _values(hour, 0, 23, next(chance))
-        months, _ = _values(_numbered(month, _MONTHS, 1), 1, 12, next(chance))
-        days, last_days = _values(day, 1, 31, next(chance), may_be_last=True)
-        weekdays, last = _values(
-            _numbered(weekday, _WEEKDAYS, 0), 0, 7, next(chance), may_be_last=True
-        )
+        return _read(_fields_of(pattern), seed)
     except ValueError as error:
         raise ValueError(f"not a cron pattern: {pattern!r}, {error}") from None
-    if "L" in last:
-        raise ValueError(f"not a cron pattern: {pattern!r}, L needs a day of the week before it")
-    any_day, any_weekday = day in ("*", "?"), weekday in ("*", "?")
+
+
+def _fields_of(pattern: str) -> list[str]:
+    fields = _SHORTCUTS.get(pattern, pattern).split()
+    if not 1 <= len(fields) <= len(_FIELDS) or len(pattern) > _LONGEST_PATTERN:
+        raise ValueError(f"it should have up to six fields and {_LONGEST_PATTERN} characters")
+    return [*_FIELDS[: len(_FIELDS) - len(fields)], *fields]
+
+
+def _read(fields: list[str], seed: str | None) -> Cron:
+    second, minute, hour, day, month, weekday = fields
+    weekday, nth = _nth_weekday(weekday)
+    # One number for each field, in cron-parser's order.
+    chance = _chance(seed) if any("H" in field for field in fields) else repeat(0.0)
+    seconds, _ = _values(second, 0, 59, next(chance))
+    minutes, _ = _values(minute, 0, 59, next(chance))
+    hours, _ = _values(hour, 0, 23, next(chance))
+    months, _ = _values(_numbered(month, _MONTHS, 1), 1, 12, next(chance))
+    days, last_days = _values(day, 1, 31, next(chance), may_be_last=True)
+    numbered = _numbered(weekday, _WEEKDAYS, 0)
+    weekdays, last_weekdays = _values(numbered, 0, 7, next(chance), may_be_last=True)
+    if "L" in last_weekdays:
+        raise ValueError("L needs a day of the week before it")
     longest = max(_LONGEST_MONTHS[one - 1] for one in months)
-    if any_weekday and not last_days and min(days) > longest:
-        raise ValueError(f"the cron pattern {pattern!r} names a day that never comes")
+    if weekday in _ANY and not last_days and min(days) > longest:
+        raise ValueError("its day never comes")
     return Cron(
         seconds=seconds,
         minutes=minutes,
@@ -179,10 +185,10 @@ def parse_cron(pattern: str, *, seed: str | None = None) -> Cron:
         months=months,
         weekdays=tuple(sorted({one % 7 for one in weekdays})),
         on_last_day=bool(last_days),
-        last_weekdays=tuple(int(one[0]) % 7 for one in last),
+        last_weekdays=tuple(int(one[0]) % 7 for one in last_weekdays),
         nth_weekday=nth,
-        any_day=any_day,
-        any_weekday=any_weekday,
+        any_day=day in _ANY,
+        any_weekday=weekday in _ANY,
     )
 
 
