@@ -97,8 +97,11 @@ class Line:
             self._waiting += map(str, ids)
             if start <= length / 2 < start + BATCH:
                 for job_id in [self._id(self._user) for _ in range(OWNED)]:
-                    await self._live.enter(self._user, self._name, job_id)
-                    await self._queue.add_bulk([self._new(job_id)])
+                    job, entering = (
+                        self._new(job_id),
+                        self._live.entering(self._user, self._name, job_id),
+                    )
+                    await self._queue.add(job.name, job.data, job.options, ahead=entering)
 
     def steps(self) -> dict[str, Action]:
         """The calls by their names, in the order in which they are to be made."""

@@ -205,27 +205,44 @@ def _take_text(fields: dict[str, Any], name: str, value: str) -> None:
 async def _read(request: Request, limit: int) -> bytes:
     try:
         async with asyncio.timeout(BODY_TIMEOUT_S):
-            return b"".join([chunk async for chunk in _bounded(request, limit)])
+            _refuse_announced(request, limit)
+            chunks: list[bytes] = []
+            received = 0
+            is_more_to_come = True
+            while is_more_to_come:
+                chunk, is_more_to_come = await _next_chunk(request, received, limit)
+                chunks.append(chunk)
+                received += len(chunk)
+            return b"".join(chunks)
     except TimeoutError:
         raise ProblemError("request-timeout") from None
 
 
 async def _bounded(request: Request, limit: int) -> AsyncGenerator[bytes]:
-    announced = request.headers.get("content-length", "")
-    if announced.isdecimal() and int(announced[:20]) > limit:
-        raise _too_large(limit, "body")
+    _refuse_announced(request, limit)
     received = 0
     is_more_to_come = True
     while is_more_to_come:
-        message = await request.receive()
-        if message["type"] == "http.disconnect":
-            raise ProblemError("malformed-body", "The body ended early.")
-        is_more_to_come = message.get("more_body", False)
-        chunk = message.get("body", b"")
+        chunk, is_more_to_come = await _next_chunk(request, received, limit)
         received += len(chunk)
-        if received > limit:
-            raise _too_large(limit, "body")
         yield chunk
+
+
+def _refuse_announced(request: Request, limit: int) -> None:
+    announced = request.headers.get("content-length", "")
+    if announced.isdecimal() and int(announced[:20]) > limit:
+        raise _too_large(limit, "body")
+
+
+async def _next_chunk(request: Request, received: int, limit: int) -> tuple[bytes, bool]:
+    """The next part of a body of which so many bytes came, and whether more is to come."""
+    message = await request.receive()
+    if message["type"] == "http.disconnect":
+        raise ProblemError("malformed-body", "The body ended early.")
+    chunk: bytes = message.get("body", b"")
+    if received + len(chunk) > limit:
+        raise _too_large(limit, "body")
+    return chunk, message.get("more_body", False)
 
 
 def _too_large(limit: int, what: str) -> ProblemError:

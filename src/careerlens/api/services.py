@@ -23,6 +23,7 @@ from careerlens.jobs.model import JobStatusResponse
 from careerlens.jobs.uploads import UploadStore
 from careerlens.realtime.feed import Feed
 from careerlens.wire.link import Link
+from careerlens.wire.opening import open_link
 
 LINK_TIMEOUT_S = 1.5
 """How long a request waits for a Redis that is away before it answers 503."""
@@ -57,10 +58,10 @@ async def open_services(
 ) -> AsyncIterator[Services]:
     """The services of one process. None of them needs Redis to be there yet."""
     async with AsyncExitStack() as closing:
-        link = Link(redis_url, name="careerlens:api", timeout_s=LINK_TIMEOUT_S)
+        link = open_link(redis_url, name="careerlens:api", timeout_s=LINK_TIMEOUT_S, gathers=True)
         closing.push_async_callback(link.close)
         # Files would hold up what is behind them on a shared connection.
-        upload_link = Link(redis_url, name="careerlens:uploads", timeout_s=_UPLOAD_TIMEOUT_S)
+        upload_link = open_link(redis_url, name="careerlens:uploads", timeout_s=_UPLOAD_TIMEOUT_S)
         closing.push_async_callback(upload_link.close)
         with suppress(ServiceUnavailableError):  # it goes on trying
             await link.connect()

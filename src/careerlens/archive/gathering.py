@@ -60,14 +60,21 @@ def row_from_queue(
 ) -> ArchivedJob:
     """The row of a job that the queue still has."""
     response = snapshot(record, state, queue=queue)
-    data: Any = record.data
     return ArchivedJob.from_response(
         response,
         queue=queue,
-        owner=owner_of(record.id, data if isinstance(data, Mapping) else None),
+        owner=_owner_of(record),
         finished_ms=record.finished_on_ms,
         reopens=reopened,
     )
+
+
+def _owner_of(record: JobRecord) -> str | None:
+    owner = owner_of(record.id, None)
+    if owner is None and isinstance(record.data, Mapping):
+        # Only here, since the data may be a whole résumé, which takes its time to be read.
+        owner = owner_of(record.id, record.data)
+    return owner
 
 
 def row_from_events(queue: str, news: JobNews, known: ArchivedJob | None) -> ArchivedJob | None:

@@ -55,8 +55,8 @@ def _bounded_ms(value: int | None) -> int | None:
 
 def _storable_text(value: str | None) -> str | None:
     # PostgreSQL knows neither NUL nor half of a surrogate pair; a foreign worker may send both.
-    if value is None:
-        return None
+    if value is None or (value.isascii() and "\x00" not in value):
+        return value
     return value.encode("utf-8", "replace").decode().replace("\x00", "\N{REPLACEMENT CHARACTER}")
 
 

@@ -108,7 +108,8 @@ async def _without_erased(
 async def _write_jobs(
     database: Database, connection: AsyncConnection, rows: Sequence[ArchivedJob]
 ) -> None:
-    ended = await _ended_among(connection, rows)
+    changing = [row for row in rows if row.finished_ms is not None or row.reopens]
+    ended = await _ended_among(connection, changing) if changing else {}
     for row in rows:
         if row.reopens and ended.pop(_JobKey.of(row), None) is not None:
             await _reopen(connection, _JobKey.of(row))

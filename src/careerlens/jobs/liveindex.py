@@ -14,6 +14,7 @@ from careerlens.jobs.ids import JobId
 from careerlens.jobs.keys import live_key, live_member, split_live_member
 from careerlens.jobs.owner import owner_of
 from careerlens.queue import JobRecord, QueueState
+from careerlens.wire.connection import Arg
 from careerlens.wire.link import Link
 
 _INDEX_SECONDS = 30 * 86_400
@@ -34,13 +35,11 @@ class LiveIndex:
         self._link = link
         self._finder = finder
 
-    async def enter(self, user_id: str, job_type: str, job_id: JobId) -> None:
-        """Put a job of ours into its owner's index. Harmless to repeat."""
+    def entering(self, user_id: str, job_type: str, job_id: JobId) -> list[tuple[Arg, ...]]:
+        """The commands that put a job of ours into its owner's index. Harmless to repeat."""
         key = live_key(user_id)
         member = live_member(job_type, str(job_id))
-        await self._link.call_many(
-            [("ZADD", key, job_id.created_at_ms, member), ("EXPIRE", key, _INDEX_SECONDS)]
-        )
+        return [("ZADD", key, job_id.created_at_ms, member), ("EXPIRE", key, _INDEX_SECONDS)]
 
     async def leave(self, user_id: str, queue: str, job_id: str) -> None:
         """Take a job that has ended out of its owner's index."""

@@ -88,16 +88,8 @@ class JobManager:
         }
         queue = await self._open_queue(job_type)
         options = _options(definition, job_id)
-        indexed, added = await asyncio.gather(
-            _repeat(lambda: self._live.enter(user_id, job_type, job_id)),
-            _repeat(lambda: queue.add(job_type, payload, options)),
-            return_exceptions=True,
-        )
-        if isinstance(added, BaseException):
-            raise added
-        if isinstance(indexed, BaseException):
-            # The job is in line: whoever repeats this must not believe that nothing happened.
-            raise OutcomeUnknownError("redis", "the job's place in its owner's list was lost")
+        entering = self._live.entering(user_id, job_type, job_id)
+        await _repeat(lambda: queue.add(job_type, payload, options, ahead=entering))
         return created_response(job_id)
 
     def definition(self, job_type: str) -> JobDefinition:

@@ -14,6 +14,7 @@ from careerlens.queue.record import JobRecord, QueueState
 from careerlens.queue.schedulers import Schedulers
 from careerlens.wire.calls import LOG_LINES_KEPT, Adding, QueueCalls
 from careerlens.wire.cancel import CANCEL_MARK, ERROR_CODE
+from careerlens.wire.connection import Arg
 from careerlens.wire.errors import Refusal, ScriptRefusedError
 from careerlens.wire.keys import QueueKeys, can_name_a_job
 from careerlens.wire.link import Call, Link
@@ -72,15 +73,22 @@ class Queue:
     # Adding
 
     async def add(
-        self, name: str, data: Mapping[str, Any], options: JobOptions | None = None
+        self,
+        name: str,
+        data: Mapping[str, Any],
+        options: JobOptions | None = None,
+        *,
+        ahead: Sequence[Sequence[Arg]] = (),
     ) -> str:
         """Add a job and return its id; with a `job_id` that exists nothing changes.
 
+        `ahead` are commands that are carried out just before it; see `Link.run_behind`.
         Raises `ValueError` for an id that would damage the queue, a due time past 2039, or
         data that is not strict JSON.
         """
         call = self._adding(name, data, options or _PLAIN, {})
-        return self._added(await self._link.run(*call), call)
+        reply = await (self._link.run_behind(ahead, call) if ahead else self._link.run(*call))
+        return self._added(reply, call)
 
     async def add_bulk(self, jobs: Sequence[NewJob]) -> list[str]:
         """Add many jobs in one round trip; each stands or falls on its own, as by `add`."""

@@ -49,11 +49,18 @@ class ClusterLink(Link):
     `call_many` keep their order per slot only, and a transaction must lie within one slot.
     """
 
-    def __init__(self, url: str, *, name: str = "careerlens", timeout_s: float = 5.0) -> None:
+    def __init__(
+        self,
+        url: str,
+        *,
+        name: str = "careerlens",
+        timeout_s: float = 5.0,
+        gathers: bool = False,
+    ) -> None:
         parsed = RedisUrl.parse(url)
         self._login = Login.of(parsed)
         self._entrances = AnyOf(parsed.places, self._login)
-        super().__init__(self._entrances, name=name, timeout_s=timeout_s)
+        super().__init__(self._entrances, name=name, timeout_s=timeout_s, gathers=gathers)
         self._nodes: dict[Place, Link] = {}
         self._map: list[tuple[int, int, Place]] = []
         self._owners: dict[int, Place] = {}
@@ -148,6 +155,11 @@ class ClusterLink(Link):
                 self._owners[slot] = redirection.place
         raise _lost_in(slot)
 
+    async def run_behind(self, commands: Sequence[Sequence[Arg]], call: Call) -> Any:
+        """As `Link.run_behind`: one after the other, since their keys lie on several nodes."""
+        await self.call_many(commands)
+        return await self.run(*call)
+
     async def unblock(self, other: Link) -> None:
         """As `Link.unblock`, for a link to the same cluster."""
         if not isinstance(other, ClusterLink):
@@ -223,7 +235,9 @@ class ClusterLink(Link):
     def _node(self, place: Place) -> Link:
         if place not in self._nodes:
             address = Server(place, self._login)
-            self._nodes[place] = Link(address, name=self._name, timeout_s=self._timeout_s)
+            self._nodes[place] = Link(
+                address, name=self._name, timeout_s=self._timeout_s, gathers=self._gathers
+            )
         return self._nodes[place]
 
     def _owner_by_map(self, slot: int) -> Place | None:

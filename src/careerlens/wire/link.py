@@ -55,15 +55,21 @@ class Link:
     `timeout_s` bounds two things: how long a call waits for a connection before
     `ServiceUnavailableError`, and how long the server may stay silent while replies are due
     before the connection is given up, which raises `OutcomeUnknownError` from those calls.
-    `name` is what CLIENT LIST shows.
+    `name` is what CLIENT LIST shows; `gathers` is as of `Connection`.
     """
 
     def __init__(
-        self, url: str | Address, *, name: str = "careerlens", timeout_s: float = 5.0
+        self,
+        url: str | Address,
+        *,
+        name: str = "careerlens",
+        timeout_s: float = 5.0,
+        gathers: bool = False,
     ) -> None:
         self._address = _single(url) if isinstance(url, str) else url
         self._name = name.replace(" ", "-")
         self._timeout_s = timeout_s
+        self._gathers = gathers
         self._connection: Connection | None = None
         self._connected = asyncio.Event()
         self._keeper: asyncio.Task[None] | None = None
@@ -141,6 +147,24 @@ class Link:
                 script, keys, args = calls[index]
                 replies[index] = await self._send(_evaluate(b"EVAL", script.source, keys, args))
         return [self._checked(reply) for reply in replies]
+
+    async def run_behind(self, commands: Sequence[Sequence[Arg]], call: Call) -> Any:
+        """Run commands and then a script, in one write where that can be; return its reply.
+
+        Raises as `run` does. What the server refuses of the commands alone raises
+        `OutcomeUnknownError`: the script may have run, and all of it is to be done again.
+        """
+        script, keys, args = call
+        payloads = [encode(command) for command in commands]
+        payloads.append(_evaluate(b"EVALSHA", script.sha, keys, args))
+        *replies, reply = await self._send_all(payloads)
+        if isinstance(reply, hiredis.ReplyError):
+            was_lost = str(reply).startswith("NOSCRIPT")
+            reply = await self.run(*call) if was_lost else self._checked(reply)
+        for refused in replies:
+            if isinstance(refused, hiredis.ReplyError):
+                raise OutcomeUnknownError(_SERVICE, str(refused))
+        return reply
 
     async def unblock(self, other: Link) -> None:
         """Let a call of another link to the same server return that blocks there, if one does.
@@ -257,7 +281,7 @@ class Link:
         connection: Connection | None = None
         try:
             async with asyncio.timeout(self._timeout_s):
-                connection = await self._address.open(lambda: Connection(self._forget))
+                connection = await self._address.open(self._new_connection)
                 await self._greet(connection)
             ready, connection = connection, None
             return ready
@@ -267,6 +291,9 @@ class Link:
         finally:
             if connection is not None:
                 connection.abort(self._last_problem)
+
+    def _new_connection(self) -> Connection:
+        return Connection(self._forget, gathers=self._gathers)
 
     async def _greet(self, connection: Connection) -> None:
         commands = [("CLIENT", "SETNAME", self._name), ("CLIENT", "ID")]
