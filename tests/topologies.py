@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import socket
 import ssl
 import subprocess
 from collections.abc import AsyncIterator, Iterator
@@ -22,6 +23,7 @@ from support import Valkey, eventually, free_port
 
 PRIMARY_NAME = "mymaster"
 _SLOTS = 16_384
+_TLS_HANDSHAKE = b"\x16"
 
 
 class Authority:
@@ -87,15 +89,15 @@ def _name(text: str) -> x509.Name:
 
 @asynccontextmanager
 async def tls_in_front_of(port: int, context: ssl.SSLContext) -> AsyncIterator[int]:
-    """A proxy that ends TLS and passes plain bytes on; yields the port it listens on."""
+    """A proxy that ends TLS and passes plain bytes on; yields the port it listens on.
+
+    Who speaks without TLS is served as well, as the servers among themselves do.
+    """
+    loop = asyncio.get_running_loop()
     serving: set[asyncio.Task[None]] = set()
     open_ends: set[asyncio.StreamWriter] = set()
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        task = asyncio.current_task()
-        assert task is not None
-        serving.add(task)
-        task.add_done_callback(serving.discard)
         try:
             up_reader, up_writer = await asyncio.open_connection("127.0.0.1", port)
         except OSError:
@@ -106,15 +108,43 @@ async def tls_in_front_of(port: int, context: ssl.SSLContext) -> AsyncIterator[i
         await asyncio.gather(_pass_on(reader, up_writer), _pass_on(up_reader, writer))
         open_ends.difference_update(ends)
 
-    server = await asyncio.start_server(serve, "127.0.0.1", 0, ssl=context)
-    try:
-        yield server.sockets[0].getsockname()[1]
-    finally:
-        server.close()
-        for writer in open_ends:
-            writer.transport.abort()
-        await asyncio.gather(*serving)
-        await server.wait_closed()
+    async def welcome(client: socket.socket) -> None:
+        said = loop.create_future()
+        loop.add_reader(client, said.set_result, None)
+        try:
+            await said
+        finally:
+            loop.remove_reader(client)
+        speaks_tls = client.recv(1, socket.MSG_PEEK) == _TLS_HANDSHAKE
+        reader = asyncio.StreamReader()
+        with suppress(OSError):  # it may not trust us, or we not it
+            transport, protocol = await loop.connect_accepted_socket(
+                lambda: asyncio.StreamReaderProtocol(reader),
+                client,
+                ssl=context if speaks_tls else None,
+            )
+            await serve(reader, asyncio.StreamWriter(transport, protocol, reader, loop))
+
+    async def accept() -> None:
+        while True:
+            client, _ = await loop.sock_accept(listener)
+            client.setblocking(False)
+            task = asyncio.create_task(welcome(client))
+            serving.add(task)
+            task.add_done_callback(serving.discard)
+
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        listener.setblocking(False)
+        accepting = asyncio.create_task(accept())
+        try:
+            yield listener.getsockname()[1]
+        finally:
+            accepting.cancel()
+            for writer in open_ends:
+                writer.transport.abort()
+            for task in serving:
+                task.cancel()
+            await asyncio.gather(accepting, *serving, return_exceptions=True)
 
 
 async def _pass_on(source: asyncio.StreamReader, target: asyncio.StreamWriter) -> None:

@@ -12,7 +12,7 @@ from careerlens.foundation.redis import connect, ping
 from careerlens.wire import Link, open_link
 from conftest import ValkeyFactory
 from support import Valkey, eventually
-from topologies import Authority, ask, cluster, tls_in_front_of
+from topologies import PRIMARY_NAME, Authority, Sentinel, ask, cluster, tls_in_front_of
 
 
 async def enter_by_link(url: str) -> None:
@@ -32,6 +32,15 @@ async def enter_by_client(url: str) -> None:
 def enter(request: pytest.FixtureRequest) -> Callable[[str], Awaitable[None]]:
     enter: Callable[[str], Awaitable[None]] = request.param
     return enter
+
+
+async def enters(enter: Callable[[str], Awaitable[None]], url: str) -> bool:
+    """Whether it is let in; not yet, for one, while a sentinel starts."""
+    try:
+        await enter(url)
+    except ServiceUnavailableError:
+        return False
+    return True
 
 
 @pytest.fixture
@@ -89,6 +98,27 @@ class TestTls:
             )
             with pytest.raises(ServiceUnavailableError):
                 await enter(f"rediss://127.0.0.1:{port}?{trust}")
+
+    async def test_reaches_the_primary_and_its_sentinel(
+        self,
+        tmp_path: Path,
+        valkey_factory: ValkeyFactory,
+        authority: Authority,
+        enter: Callable[[str], Awaitable[None]],
+    ) -> None:
+        """The sentinel watches the primary at the port where it is entered by TLS."""
+        server, context = valkey_factory(), authority.server_context()
+        async with tls_in_front_of(server.port, context) as port:
+            sentinel = Sentinel(tmp_path, port)
+            sentinel.start()
+            try:
+                async with tls_in_front_of(sentinel.port, context) as sentinel_port:
+                    url = f"rediss+sentinel://127.0.0.1:{sentinel_port}/{PRIMARY_NAME}"
+                    await eventually(lambda: enters(enter, f"{url}?ssl_ca_certs={authority.ca}"))
+                    with pytest.raises(ServiceUnavailableError, match="CERTIFICATE_VERIFY_FAILED"):
+                        await enter(url)
+            finally:
+                sentinel.kill()
 
     async def test_reaches_every_node_of_a_cluster(
         self, tmp_path: Path, authority: Authority

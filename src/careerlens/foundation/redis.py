@@ -13,6 +13,7 @@ from redis.asyncio import ConnectionPool, Redis
 from redis.asyncio.connection import Connection, SSLConnection, UnixDomainSocketConnection
 from redis.asyncio.retry import Retry
 from redis.asyncio.sentinel import (
+    MasterNotFoundError,
     Sentinel,
     SentinelConnectionPool,
     SentinelManagedConnection,
@@ -25,7 +26,7 @@ from redis.exceptions import RedisError
 from redis.exceptions import TimeoutError as RedisTimeoutError
 
 from careerlens.foundation.errors import ServiceUnavailableError
-from careerlens.foundation.redisurl import RedisUrl, Tls, Topology
+from careerlens.foundation.redisurl import Place, RedisUrl, Tls, Topology, place_text
 
 CONNECT_TIMEOUT_S = 3.0
 COMMAND_TIMEOUT_S = 5.0
@@ -73,12 +74,14 @@ def _pool(url: RedisUrl, options: dict[str, Any]) -> ConnectionPool:
     return ConnectionPool(connection_class=kind, host=host, port=port, **options, **tls)
 
 
-def _sentinels(url: RedisUrl, tls: dict[str, Any]) -> Sentinel:
-    manager = Sentinel(  # type: ignore[no-untyped-call]
+def _sentinels(url: RedisUrl, tls: dict[str, Any]) -> _Sentinels:
+    manager = _Sentinels(  # type: ignore[no-untyped-call]
         url.places,
         sentinel_kwargs={
             "username": url.sentinel_username,
             "password": url.sentinel_password,
+            "decode_responses": True,
+            "protocol": 2,
             "retry": Retry(NoBackoff(), 0),
             "socket_timeout": _SENTINEL_TIMEOUT_S,
             "socket_connect_timeout": _SENTINEL_TIMEOUT_S,
@@ -101,6 +104,28 @@ def _tls_options(tls: Tls) -> dict[str, Any]:
         "ssl_cert_reqs": "required" if tls.verifies else "none",
         "ssl_check_hostname": tls.verifies and tls.checks_host,
     }
+
+
+class _Sentinels(Sentinel):
+    """Says why no primary was found in words, where the library shows its connections."""
+
+    async def discover_master(self, service_name: str) -> Place:
+        problems = []
+        for client in list(self.sentinels):
+            place = client.connection_pool.connection_kwargs
+            found: Any = None
+            problem = f"knows no primary called {service_name!r}"
+            try:
+                found = await client.sentinel_get_master_addr_by_name(service_name)
+            except (RedisError, OSError) as error:
+                problem = str(error)
+            if found is not None:
+                # Whoever answers is asked first the next time.
+                self.sentinels.remove(client)
+                self.sentinels.insert(0, client)
+                return found[0], int(found[1])
+            problems.append(f"sentinel {place_text((place['host'], place['port']))}: {problem}")
+        raise MasterNotFoundError("; ".join(problems))
 
 
 class _PoolOfPrimary(SentinelConnectionPool):
