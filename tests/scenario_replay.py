@@ -58,7 +58,7 @@ class MissingJobError(Exception):
 class Replay:
     """One scenario, on a queue of its own; its clock moves with its steps.
 
-    Without `takes_ahead` the worker takes a job when the one before it has ended, not earlier.
+    With `concurrency` 0 the worker takes a job when the one before it has ended, not earlier.
     """
 
     def __init__(
@@ -68,7 +68,7 @@ class Replay:
         redis: Redis,
         redis_url: str,
         *,
-        takes_ahead: bool,
+        concurrency: int,
     ) -> None:
         self.queue = Queue(f"scenario-{scenario['number']}", link)
         self._worker: dict[str, Any] = scenario["worker"]
@@ -76,7 +76,7 @@ class Replay:
         self._link = link
         self._redis = redis
         self._url = redis_url
-        self._takes_ahead = takes_ahead
+        self._concurrency = concurrency
         self._calls = QueueCalls(self.queue.keys)
         self._ids: list[str] = []
         self._crashes = 0
@@ -136,7 +136,7 @@ class Replay:
         if await self._is_idle():
             return
         options = WorkerOptions(
-            concurrency=1,
+            concurrency=max(self._concurrency, 1),
             name=self._worker["name"],
             max_stalled_count=self._worker["maxStalledCount"],
             limiter=self._limiter(),
@@ -153,7 +153,7 @@ class Replay:
         if (limiter := self._worker.get("limiter")) is not None:
             return Limiter(max_jobs=limiter["max"], duration_ms=limiter["duration"])
         # Where jobs taken are counted, none is taken ahead.
-        return None if self._takes_ahead else Limiter(max_jobs=10**9, duration_ms=3_600_000)
+        return None if self._concurrency else Limiter(max_jobs=10**9, duration_ms=3_600_000)
 
     async def _is_idle(self) -> bool:
         """Nothing runs, and nothing could be taken."""
