@@ -13,6 +13,8 @@ from typing import Any
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
+from careerlens.realtime.gathering import GatheringTransport
+
 MAX_HEAD_BYTES = 32 * 1024
 HEAD_TIMEOUT_S = 10.0
 
@@ -30,7 +32,7 @@ class BoundedHttp(HttpToolsProtocol):
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Give the client a while to ask for something."""
-        super().connection_made(transport)
+        super().connection_made(GatheringTransport(transport, self.loop))
         self._await_head()
 
     def connection_lost(self, exc: Exception | None) -> None:
@@ -73,6 +75,9 @@ class BoundedHttp(HttpToolsProtocol):
     def handle_websocket_upgrade(self) -> None:
         """From now on the websocket's own limits count."""
         self._is_websocket = True
+        assert isinstance(self.transport, GatheringTransport)
+        self.transport.flush()
+        self.transport = self.transport.unwrapped
         super().handle_websocket_upgrade()
 
     def send_400_response(self, msg: str) -> None:
