@@ -41,9 +41,12 @@ async def test_calls_go_to_the_node_of_their_key(trio: Cluster) -> None:
             await link.call("LPUSH", "key-1", "x")
         with pytest.raises(ValueError, match="one slot"):
             await link.call_many([("GET", key) for key in keys])
+    with pytest.raises(ServiceUnavailableError, match="closed"):
+        await link.call("GET", "key-1")
     for node in trio.primaries:
         with admin_of(node) as admin:
             assert 10 < admin.dbsize() < 60
+            assert len(admin.client_list(_type="normal")) == 1, "connections were left open"
 
 
 async def test_commands_without_a_waiter_go_to_the_node_of_their_key(trio: Cluster) -> None:

@@ -45,8 +45,8 @@ _KEY_AT = {"EVAL": 3, "EVALSHA": 3, "BITOP": 2, "MEMORY": 2, "OBJECT": 2, "XGROU
 class ClusterLink(Link):
     """As `Link`, over all primaries of a cluster. Commands without a key go to any node.
 
-    What it inherits is the link to that node, which also tells where the keys are. Commands of
-    `call_many` keep their order per slot only, and a transaction must lie within one slot.
+    What it inherits is the link to that node. What is sent together, by `call_many`, `run_many`
+    or `exchange`, must have all its keys in one slot, or `ValueError` is raised.
     """
 
     def __init__(
@@ -127,7 +127,7 @@ class ClusterLink(Link):
         return [self._checked(reply) for reply in replies]
 
     async def exchange(self, commands: Sequence[Sequence[Arg]]) -> list[Any]:
-        """As `Link.exchange`. Raises `ValueError` when the commands' keys lie in several slots."""
+        """As `Link.exchange`."""
         slots = {slot_of(key) for command in commands if (key := _key_of(command)) is not None}
         if len(slots) > 1:
             raise ValueError("commands sent together must have all their keys in one slot")
@@ -200,6 +200,8 @@ class ClusterLink(Link):
 
     async def _owner(self, slot: int) -> Place:
         """Where the slot's primary is, once there is a connection to it."""
+        if self._closed:
+            raise ServiceUnavailableError(_SERVICE, "the link was closed")
         place = self._owners.get(slot)
         if place is not None and self._node(place).is_connected:
             return place
