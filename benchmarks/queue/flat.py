@@ -148,7 +148,7 @@ class Line:
         self._running.append(reply[1].decode())
 
     async def _finish(self) -> None:
-        job_id = self._running.pop()
+        job_id = self._running.pop(0)
         self._ended.append(job_id)
         options = finish_options(
             TOKEN, LOCK_MS, None, None, keep=KEPT_FINISHED, attempts=3, stored={}
