@@ -94,6 +94,7 @@ def _document(app: FastAPI, registry: Registry) -> dict[str, Any]:
         for operation in path.values():
             _add_problems(operation)
     _add_bodies(document["paths"]["/api/jobs"]["post"], schemas, registry)
+    _add_job_types(schemas, registry)
     return document
 
 
@@ -116,7 +117,7 @@ def _add_bodies(operation: dict[str, Any], schemas: dict[str, Any], registry: Re
     inputs = []
     for definition in registry.values():
         schema = _input_schema(definition, schemas)
-        name = "".join(word.capitalize() for word in definition.type.split("-")) + "Request"
+        name = _model_name(definition, "Request")
         schemas[name] = schema
         inputs.append({"$ref": _REFS.format(model=name)})
     examples = {name: {"value": value} for name, value in _EXAMPLES.items() if name in registry}
@@ -140,6 +141,35 @@ def _add_bodies(operation: dict[str, Any], schemas: dict[str, Any], registry: Re
             "multipart/form-data": {"schema": form},
         },
     }
+
+
+def _add_job_types(schemas: dict[str, Any], registry: Registry) -> None:
+    """Tell for each type what it takes and what it gives, for clients that generate types."""
+    types = {}
+    for definition in registry.values():
+        result = definition.result_schema(ref_template=_REFS)
+        for name, schema in result.pop("$defs", {}).items():
+            schemas.setdefault(name, schema)
+        name = _model_name(definition, "Result")
+        schemas[name] = result
+        types[definition.type] = {
+            "type": "object",
+            "required": ["input", "result"],
+            "properties": {
+                "input": {"$ref": _REFS.format(model=_model_name(definition, "Request"))},
+                "result": {"$ref": _REFS.format(model=name)},
+            },
+        }
+    schemas["JobTypes"] = {
+        "type": "object",
+        "description": "Each job type's input and result. No answer has this form.",
+        "required": sorted(types),
+        "properties": types,
+    }
+
+
+def _model_name(definition: JobDefinition, kind: str) -> str:
+    return "".join(word.capitalize() for word in definition.type.split("-")) + kind
 
 
 def _input_schema(definition: JobDefinition, schemas: dict[str, Any]) -> dict[str, Any]:

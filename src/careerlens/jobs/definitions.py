@@ -96,6 +96,12 @@ class JobDefinition:
         schema["additionalProperties"] = False
         return schema
 
+    def result_schema(self, *, ref_template: str = DEFAULT_REF_TEMPLATE) -> dict[str, Any]:
+        """JSON Schema of the result as clients get it. `ref_template` is as in `public_schema`."""
+        return self.result_adapter.json_schema(
+            by_alias=True, ref_template=ref_template, mode="serialization"
+        )
+
     def wire_name(self, name: str) -> str:
         """What the input field with this Python name is called on the wire."""
         return self.input_model.model_fields[name].alias or name

@@ -3,8 +3,8 @@
  * on its own port, over one set of jobs and one feed per user. Tests steer the jobs by hand.
  */
 
+import { randomInt } from 'node:crypto';
 import { createServer, type IncomingMessage, type Server as HttpServer, type ServerResponse } from 'node:http';
-import type { AddressInfo } from 'node:net';
 
 import { Server as SocketServer, type Socket } from 'socket.io';
 
@@ -31,6 +31,8 @@ interface Answer {
 }
 
 type Mutable<T> = { -readonly [K in keyof T]: T[K] };
+
+const LISTEN_ATTEMPTS = 100;
 
 let backends = 0;
 
@@ -175,8 +177,7 @@ export class Backend {
       else next(Object.assign(new Error(JSON.stringify({ code: 'unauthenticated', message: 'Sign in.' }))));
     });
     io.on('connection', (socket) => this.#connected(socket));
-    await new Promise<void>((resolve) => http.listen(this.#gatewayPort, '127.0.0.1', resolve));
-    this.#gatewayPort = portOf(http);
+    this.#gatewayPort = await listen(http, this.#gatewayPort);
     this.#gateway = { http, io };
   }
 
@@ -235,9 +236,8 @@ export class Backend {
 
   async #startApi(): Promise<void> {
     const http = createServer((request, response) => void this.#serve(request, response));
-    await new Promise<void>((resolve) => http.listen(0, '127.0.0.1', resolve));
+    this.#apiPort = await listen(http);
     this.#http = http;
-    this.#apiPort = portOf(http);
   }
 
   async stop(): Promise<void> {
@@ -316,6 +316,26 @@ function cancelAnswer({ jobId, status }: JobStatusResponse, outcome: string): An
   return { status: 200, body: { jobId, status, outcome } };
 }
 
-function portOf(server: HttpServer): number {
-  return (server.address() as AddressInfo).port;
+/**
+ * Listen on `port`, or on any where it is 0; resolves to the port. It lies below the range from
+ * which systems take the ports of outgoing connections, so that none of those has taken it when a
+ * gateway comes back. Whoever else tries it in passing is waited for.
+ */
+async function listen(server: HttpServer, port = 0): Promise<number> {
+  for (let attempt = 1; ; attempt += 1) {
+    const candidate = port === 0 ? randomInt(10_000, 32_768) : port;
+    try {
+      await new Promise<void>((resolve, reject) => {
+        server.once('error', reject);
+        server.listen(candidate, '127.0.0.1', () => {
+          server.off('error', reject);
+          resolve();
+        });
+      });
+      return candidate;
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code !== 'EADDRINUSE' || attempt === LISTEN_ATTEMPTS) throw error;
+      if (port !== 0) await new Promise((resolve) => setTimeout(resolve, 50));
+    }
+  }
 }

@@ -1,14 +1,16 @@
 import '@testing-library/jest-dom/vitest';
 
-import { afterEach, beforeEach } from 'vitest';
+import { afterAll, afterEach, beforeEach, expect, vi } from 'vitest';
 
+import { JobsClient } from '../src/core/client.js';
 import { timings } from '../src/core/timings.js';
 
 const real = { ...timings };
+const retain = vi.spyOn(JobsClient.prototype, 'retain');
 
 /** The same waits, in the same order, twenty times shorter. */
 beforeEach(() => {
-  Object.assign(timings, {
+  Object.assign(timings, real, {
     publish: 1,
     persist: 5,
     linger: 60,
@@ -29,6 +31,12 @@ beforeEach(() => {
 afterEach(async () => {
   // Tests in Node have no document, and nothing of React's to put away.
   if (typeof document !== 'undefined') (await import('@testing-library/react')).cleanup();
-  Object.assign(timings, real);
   if (typeof localStorage !== 'undefined') localStorage.clear();
+});
+
+/** The window goes away with the last test; whoever still lingers would look for it. */
+afterAll(async () => {
+  const clients = retain.mock.contexts as JobsClient[];
+  const asleep = (): void => expect(clients.every((client) => client.getSnapshot().status === 'idle')).toBe(true);
+  await vi.waitFor(asleep, 5_000);
 });
