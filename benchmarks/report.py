@@ -202,9 +202,10 @@ def _table(metrics: Sequence[Metric], results: Results) -> str:
     )
 
 
-def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    """A table whose first column names the rows, and whose others are numbers."""
-    lines = [head, ["---", *["--:"] * (len(head) - 1)], *rows]
+def table(head: Sequence[str], rows: Sequence[Sequence[str]], *, words: int = 0) -> str:
+    """A table whose first column names the rows; then numbers, and columns of words at the end."""
+    numbers = len(head) - 1 - words
+    lines = [head, ["---", *["--:"] * numbers, *["---"] * words], *rows]
     return "\n".join("| " + " | ".join(line) + " |" for line in lines)
 
 

@@ -150,7 +150,7 @@ def main() -> None:
     if not quick:
         head = ["where", "share", "µs per job", "busiest", "what it is"]
         text = f"{words} Measured on {here_and_now(load)}."
-        put_into_page("profile", f"{text}\n\n{table(head, found)}")
+        put_into_page("profile", f"{text}\n\n{table(head, found, words=2)}")
 
 
 if __name__ == "__main__":
