@@ -23,7 +23,7 @@ Start = Callable[[bool], None]
 class Places:
     """The places of one worker, and the slots that take jobs for them. Times are seconds.
 
-    `takes_ahead` is off where every job taken is counted, as by a rate limit.
+    `takes_ahead` is off where every job taken is counted, as by a rate limit, or order matters.
     """
 
     def __init__(self, concurrency: int, *, takes_ahead: bool) -> None:
@@ -69,6 +69,9 @@ class Places:
 
     def enter(self, start: Start) -> None:
         """Call `start` as soon as there is a place, which is at once for most."""
+        if self._closed:
+            start(False)
+            return
         if self._free > 0:
             self._free -= 1
             start(True)
@@ -102,19 +105,25 @@ class Places:
             turn = self._outside.popleft()
             if not turn.done():
                 turn.set_result(None)
-        while self._waiting:
-            _, start = self._waiting.popleft()
-            start(False)
         if self._timer is not None:
             self._timer.cancel()
+        self._send_back(len(self._waiting))
 
     def _give_back(self) -> None:
         self._timer = None
         loop = asyncio.get_running_loop()
-        while self._waiting and self._waiting[0][0] <= loop.time():
-            _, start = self._waiting.popleft()
+        now = loop.time()
+        late = sum(until <= now for until, _ in self._waiting)
+        if late:
             # Somebody runs for longer than we knew; what we know next has to outweigh that.
             self._run_s = max(self._run_s, LONGEST_WAIT_S)
-            start(False)
+            self._trip_s = min(self._trip_s, self._run_s)
+        self._send_back(late)
         if self._waiting:
             self._timer = loop.call_at(self._waiting[0][0], self._give_back)
+
+    def _send_back(self, count: int) -> None:
+        """Give back those who wait longest, the last of them first: each goes to the front."""
+        leaving = [self._waiting.popleft()[1] for _ in range(count)]
+        for start in reversed(leaving):
+            start(False)
