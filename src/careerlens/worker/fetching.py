@@ -116,8 +116,8 @@ class Fetching:
         return None
 
     def look_again(self) -> None:
-        """Let a slot look before it waits: nobody knows whether there is work just now."""
-        self._missed_ring = True
+        """Let a slot look, at once or before it waits: nobody knows whether there is work now."""
+        self._ring()
 
     def close(self) -> None:
         """Take no more: idle slots are let go. A take under way still brings its job."""

@@ -123,8 +123,8 @@ class Finishing:
             if answer.is_repeat:
                 return await self._settle(job, outcome)
             return await self._refused(job, outcome, Refusal(answer.reply))
-        if answer.is_repeat:
-            self._fetching.look_again()
+        if not isinstance(answer.reply, list):
+            self._fetching.look_again()  # no job was looked for, or there was none
         self.count(job, outcome)
         return self._fetching.accept(answer.reply, job.token, asked_at)
 
