@@ -1,7 +1,8 @@
 """Hears which running jobs are to be cancelled.
 
 A message may come between a job's take and the moment we know of it, so ids are remembered for
-a while. A message that is lost altogether is made up for at the next lock renewal.
+a while. One that came before the take was about an earlier run. A message that is lost altogether
+is made up for at the next lock renewal.
 """
 
 from __future__ import annotations
@@ -14,7 +15,6 @@ from careerlens.wire.channel import Channel
 from careerlens.wire.locating import address_of
 from careerlens.worker.held import HeldJob, HeldJobs, Interruption
 
-_REMEMBERED_S = 10.0
 _REMEMBERED_IDS = 1_024
 
 
@@ -29,7 +29,7 @@ class Cancelling:
     def is_cancelled(self, job: HeldJob) -> bool:
         """Whether a job that was just taken is to be cancelled before it begins."""
         heard_at = self._recent.pop(job.record.id, None)
-        if heard_at is not None and time.monotonic() - heard_at < _REMEMBERED_S:
+        if heard_at is not None and heard_at >= job.asked_at:
             return True
         return job.record.cancel_requested_at_ms is not None
 

@@ -23,15 +23,16 @@ class Interruption(Enum):
 class HeldJob:
     """One job between its take and its end.
 
-    `token` proves that it is ours. `lease_until` (monotonic seconds) is how long that is certain,
-    counted from when a lock was asked for; the lock keeper's thread moves it on.
+    `token` proves that it is ours. Its lock was asked for at `asked_at`, and it is ours for
+    certain until `lease_until`, which the lock keeper's thread moves on (monotonic seconds).
     """
 
-    __slots__ = ("interruption", "lease_until", "record", "task", "token")
+    __slots__ = ("asked_at", "interruption", "lease_until", "record", "task", "token")
 
-    def __init__(self, record: JobRecord, token: str, lease_until: float) -> None:
+    def __init__(self, record: JobRecord, token: str, asked_at: float, lease_until: float) -> None:
         self.record = record
         self.token = token
+        self.asked_at = asked_at
         self.lease_until = lease_until
         self.interruption: Interruption | None = None
         self.task: asyncio.Task[Any] | None = None

@@ -68,13 +68,21 @@ def completed(value: Any) -> Completed | Failed:
 
 def failed(error: BaseException, describe: DescribeFailure) -> Failed:
     """The outcome of an exception."""
-    reason, code = describe(error)
+    try:
+        reason, code = describe(error)
+    except Exception:  # noqa: BLE001 (an exception that cannot say what it is ends no worker)
+        reason, code = type(error).__name__, None
     return Failed(
-        reason=reason,
+        reason=_sendable(reason),
         code=code,
         is_final=isinstance(error, UnrecoverableError),
-        trace="".join(traceback.format_exception(error))[-_MAX_TRACEBACK:],
+        trace=_sendable("".join(traceback.format_exception(error))[-_MAX_TRACEBACK:]),
     )
+
+
+def _sendable(text: str) -> str:
+    """Without halves of surrogate pairs, as in names of files, which UTF-8 cannot hold."""
+    return text.encode(errors="replace").decode()
 
 
 def describe_plainly(error: BaseException) -> tuple[str, str | None]:

@@ -74,7 +74,9 @@ class Worker:
         self._fetching = Fetching(
             self._link, self._doorbell, self._calls, self.options, self._resolving, self.stats
         )
-        self._places = Places(self.options.concurrency, takes_ahead=self.options.limiter is None)
+        # Who has one job run at a time may count on the queue's order, which two takes can swap.
+        takes_ahead = self.options.limiter is None and self.options.concurrency > 1
+        self._places = Places(self.options.concurrency, takes_ahead=takes_ahead)
         self._finishing = Finishing(
             self._link, self._calls, self.options, self._fetching, self._places, self.stats
         )
@@ -193,3 +195,15 @@ class Worker:
                 group.create_task(Slot(tools).run(), name=f"slot {number} {self.queue_name}")
                 for number in range(self._places.slots)
             ]
+            try:
+                await asyncio.wait(self._slots)
+            except asyncio.CancelledError:
+                await self._wind_up()
+                raise
+
+    async def _wind_up(self) -> None:
+        """Let the slots end by themselves, so that what they have under way is not forgotten."""
+        self._close()
+        for job in self._held.all():
+            job.interrupt(Interruption.SHUTDOWN)
+        await asyncio.wait(self._slots, timeout=_LONGEST_MARGIN_S)

@@ -120,7 +120,8 @@ class Slot:
 
     def _begin(self, taken: Taken) -> None:
         tools = self._tools
-        job = HeldJob(taken.record, taken.token, taken.asked_at + tools.lock_duration_s)
+        lease_until = taken.asked_at + tools.lock_duration_s
+        job = HeldJob(taken.record, taken.token, taken.asked_at, lease_until)
         self._job = job
         tools.held.add(job)
         tools.stats.running += 1
@@ -142,6 +143,9 @@ class Slot:
             return deferred(job.record.deferred_failure)
         if job.interruption is not None:
             return _INTERRUPTED[job.interruption]
+        if job.lease_until <= time.monotonic():
+            # We were too busy to hear of it in time: somebody else may run it by now.
+            return HandedBack()
         if self._tools.cancelling.is_cancelled(job):
             return CANCELLED
         return HandedBack() if self._tools.fetching.is_closing else None
@@ -174,15 +178,15 @@ class Slot:
             if job.interruption is None:
                 error = RuntimeError("the handler cancelled itself")
                 return failed(error, tools.describe_failure)
-        except (SystemExit, KeyboardInterrupt) as error:
+        except Exception as error:  # noqa: BLE001 (whatever a handler raises fails its attempt)
+            if job.interruption is None:
+                return failed(error, tools.describe_failure)
+        except BaseException as error:  # noqa: BLE001 (such as SystemExit)
             # Left alone, it would end the whole worker with every other job in it.
             if job.interruption is None:
                 raised = RuntimeError(f"the handler raised {type(error).__name__}")
                 raised.__cause__ = error
                 return failed(raised, tools.describe_failure)
-        except Exception as error:  # noqa: BLE001 (whatever a handler raises fails its attempt)
-            if job.interruption is None:
-                return failed(error, tools.describe_failure)
         else:
             if job.interruption in (None, Interruption.SHUTDOWN):
                 return completed(value)
@@ -216,13 +220,14 @@ class Slot:
 
     def _go_on(self, reply: Any) -> None:
         tools, job, result = self._tools, self._job, self._result
-        assert job is not None, "a reply to a job that was let go"
+        if job is None:
+            return  # the slot did not wait for its last reply any longer
         assert result is not None, "a reply to something that was not sent"
         self._result = None
-        tools.places.answered(time.monotonic() - self._sent_at)
         if isinstance(reply, Exception) or (isinstance(reply, int) and reply < 0):
             self._tell(_Unfinished(result, reply))
             return
+        tools.places.answered(time.monotonic() - self._sent_at)
         tools.finishing.count(job, result)
         taken = tools.fetching.accept(reply, job.token, self._sent_at)
         self._release()
@@ -247,6 +252,9 @@ class Slot:
 
     async def _let_go(self) -> None:
         """The slot itself is cancelled: end the handler and give the job to somebody else."""
+        # Only the end of the whole worker leads here, and no slot may begin anything now.
+        self._tools.fetching.close()
+        self._tools.places.close()
         if self._result is not None:
             await self._hear_the_last_reply()
         job = self._job
