@@ -46,7 +46,7 @@ async def test_calls_go_to_the_node_of_their_key(trio: Cluster) -> None:
     for node in trio.primaries:
         with admin_of(node) as admin:
             assert 10 < admin.dbsize() < 60
-            await eventually(lambda: len(admin.client_list(_type="normal")) == 1)  # noqa: B023
+            await eventually(lambda: len(admin.client_list(_type="normal")) == 1)
 
 
 async def test_commands_without_a_waiter_go_to_the_node_of_their_key(trio: Cluster) -> None:
