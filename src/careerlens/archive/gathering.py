@@ -7,7 +7,7 @@ hash is gone already (its producer asked for that, or somebody removed it) does 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -24,18 +24,24 @@ from careerlens.wire.events import QueueEvent
 REMOVED_CODE = "removed"
 REMOVED_REASON = "The job was removed from its queue before it ended."
 
+ASKED_OF_NEW = (b"name", b"timestamp", b"opts")
 _TELLING = frozenset(
     {"added", "waiting", "delayed", "active", "waiting-children", "completed", "failed", "removed"}
 )
+_IN_LINE = frozenset({"waiting", "delayed"})
 
 
 @dataclass(frozen=True, slots=True)
 class JobNews:
-    """What a group of events says about one job: how it ended last, and whether it was reopened."""
+    """What a group of events says about one job: how it ended last, and whether it was reopened.
+
+    `is_new`: it was added, and nothing has happened to it since.
+    """
 
     job_id: str
     ending: QueueEvent | None = None
     reopened: bool = False
+    is_new: bool = False
 
 
 def gather_news(events: Iterable[QueueEvent]) -> dict[str, JobNews]:
@@ -44,7 +50,11 @@ def gather_news(events: Iterable[QueueEvent]) -> dict[str, JobNews]:
     for event in events:
         if event.job_id is None or event.name not in _TELLING:
             continue
-        known = news.get(event.job_id, JobNews(event.job_id))
+        known = news.get(event.job_id)
+        if known is None:
+            known = JobNews(event.job_id, is_new=event.name == "added")
+        elif known.is_new and event.name not in _IN_LINE:
+            known = replace(known, is_new=False)
         if event.name == "removed" and follows_end(event):
             continue  # its outcome stands
         if ends_job(event):
@@ -66,6 +76,28 @@ def row_from_queue(
         owner=_owner_of(record),
         finished_ms=record.finished_on_ms,
         reopens=reopened,
+    )
+
+
+def row_of_new(queue: str, job_id: str, fields: Sequence[bytes | None]) -> ArchivedJob | None:
+    """The row of a job of ours that is new, from what `ASKED_OF_NEW` names; None when it is gone.
+
+    The rest of its hash, which holds the whole résumé, says nothing that its row would.
+    """
+    ours = parse_job_id(job_id)
+    assert ours is not None, "only for ids of ours, which name the owner"
+    stored = zip(ASKED_OF_NEW, fields, strict=True)
+    record = JobRecord(job_id, {name: value for name, value in stored if value is not None})
+    if record.name is None:
+        return None
+    return ArchivedJob(
+        queue=queue,
+        job_id=job_id,
+        created_ms=record.timestamp_ms,
+        owner=ours.user_id,
+        type=queue,
+        status=JobStatus.QUEUED,
+        max_attempts=record.max_attempts,
     )
 
 

@@ -22,10 +22,12 @@ from collections.abc import AsyncIterator, Iterable, Sequence
 from dataclasses import dataclass
 
 from careerlens.archive.gathering import (
+    ASKED_OF_NEW,
     JobNews,
     gather_news,
     row_from_events,
     row_from_queue,
+    row_of_new,
 )
 from careerlens.archive.records import ArchivedJob
 from careerlens.archive.store import ArchiveStore
@@ -35,6 +37,7 @@ from careerlens.foundation.clock import epoch_ms
 from careerlens.foundation.errors import ServiceUnavailableError
 from careerlens.foundation.logging import get_logger
 from careerlens.foundation.settings import Settings
+from careerlens.jobs.ids import parse_job_id
 from careerlens.jobs.queues import used_queues
 from careerlens.queue import Queue, QueueState
 from careerlens.wire.errors import CommandRejectedError
@@ -127,7 +130,16 @@ class QueueRecorder:
         """Rows of the jobs that the queue still has, and the ids of the others."""
         rows: list[ArchivedJob] = []
         gone: list[str] = []
-        for ids in _chunks(list(news)):
+        new = [i for i, told in news.items() if told.is_new and parse_job_id(i) is not None]
+        for ids in _chunks(new):
+            asked = [("HMGET", self._queue.keys.job(job_id), *ASKED_OF_NEW) for job_id in ids]
+            for job_id, fields in zip(ids, await self._link.call_many(asked), strict=True):
+                row = row_of_new(self._queue.name, job_id, fields)
+                if row is None:
+                    gone.append(job_id)
+                else:
+                    rows.append(row)
+        for ids in _chunks(list(news.keys() - set(new))):
             found = await self._queue.jobs_and_states(ids)
             for job_id, (record, state) in zip(ids, found, strict=True):
                 if record is None or record.name is None or state is QueueState.UNKNOWN:

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import asyncio
 import random
+import time
 from collections.abc import Iterable, Iterator
 
 from careerlens.foundation.cancellation import heed_cancellation
@@ -43,6 +44,8 @@ STANDBY_INTERVAL_S = 0.4
 LEASE_S = 2.0
 # Some 5 µs of server time for each event: the server is held for a millisecond at a time.
 EVENTS_PER_STEP = 200
+# A round costs much the same for one event as for many. The first one after a rest is told at once.
+ROUND_S = 0.01
 _LINK_TIMEOUT_S = 2.0
 _REASONS_TO_STAND_BY = (
     LeaseLostError,
@@ -143,9 +146,12 @@ class QueueRelay:
                     await self._announce_gap(item, position)
                     position = item.resumed_at
                     continue
+                began = time.monotonic()
                 for events in _chunks(item):
                     await self._tell(events, position)
                     position = events[-1].id
+                # Whatever happens meanwhile comes in one round.
+                await asyncio.sleep(max(0.0, began + ROUND_S - time.monotonic()))
 
     async def _tell(self, events: list[QueueEvent], position: str | None) -> None:
         owners = await self._owners.resolve(event.job_id for event in events if event.job_id)
