@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import json
+import sys
 import time
 from collections import Counter
 
@@ -115,6 +117,29 @@ class TestHandlers:
             await eventually(lambda: is_drained(queue))
         assert (await queue.counts())["completed"] == len(blocks)
         assert set(runs.values()) == {1}
+
+
+class TestOptions:
+    @pytest.mark.parametrize(
+        "options",
+        [
+            {"removeOnComplete": sys.float_info.max},
+            {"removeOnComplete": {"age": sys.float_info.max, "count": 1e25}},
+            {"attempts": 1e30},
+        ],
+    )
+    async def test_beyond_all_numbers_do_not_stop_the_worker(
+        self, redis_url: str, queue: Queue, link: Link, options: dict[str, object]
+    ) -> None:
+        """Node's producers say `Number.MAX_VALUE` where they mean all."""
+
+        async def work(job: ActiveJob) -> None: ...
+
+        job_id = await queue.add(QUEUE, {})
+        await link.call("HSET", KEYS.job(job_id), "opts", json.dumps(options))
+        async with running(Worker(QUEUE, work, redis_url=redis_url)):
+            await eventually(lambda: is_drained(queue))
+        assert await queue.state(job_id) is QueueState.COMPLETED
 
 
 class TestCancelling:

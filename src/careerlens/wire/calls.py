@@ -6,8 +6,9 @@ milliseconds of the caller's clock, as the protocol wants them.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
-from typing import Any, Literal, NamedTuple
+from typing import Any, Literal, NamedTuple, TypeGuard
 
 from careerlens.wire.cancel import CANCELLED_CODE, CANCELLED_REASON, ERROR_CODE, cancel_channel
 from careerlens.wire.connection import Arg, template
@@ -20,6 +21,8 @@ Fields = Mapping[str, str | int]
 
 LOG_LINES_KEPT = 1_000
 """A job's log holds its last lines, however much its handler writes."""
+
+_LARGEST = 2**31 - 1
 
 # BullMQ stores these options under short names (its `optsEncodeMap`).
 _SHORT_OPTIONS = {
@@ -314,7 +317,7 @@ def finish_options(
 ) -> bytes:
     """What a finish is done with: retention, attempts allowed, the job's stored options."""
     options = _fetch_options(token, lock_duration_ms, limiter, worker_name)
-    options.update(keepJobs=dict(keep), attempts=attempts, maxMetricsSize="")
+    options.update(keepJobs=dict(keep), attempts=_bounded(attempts), maxMetricsSize="")
     for short in ("fpof", "cpof", "idof", "rdof"):
         options[short] = bool(stored.get(short, False))
     return pack(options)
@@ -325,8 +328,17 @@ def retention(remove: object) -> Mapping[str, int]:
     if isinstance(remove, bool) or remove is None:
         return {"count": 0 if remove else -1}
     if isinstance(remove, Mapping):
-        return {key: int(value) for key, value in remove.items() if isinstance(value, int | float)}
-    return {"count": int(remove)} if isinstance(remove, int | float) else {"count": -1}
+        return {key: _bounded(value) for key, value in remove.items() if _is_number(value)}
+    return {"count": _bounded(remove)} if _is_number(remove) else {"count": -1}
+
+
+def _is_number(value: object) -> TypeGuard[int | float]:
+    return isinstance(value, int | float) and not math.isnan(value)
+
+
+def _bounded(value: int | float) -> int:
+    """What the scripts can count to: producers write the largest numbers they know for "all"."""
+    return int(max(min(value, _LARGEST), -1))
 
 
 def _fetch_options(
