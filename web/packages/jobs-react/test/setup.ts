@@ -20,6 +20,8 @@ beforeEach(() => {
     downGrace: 100,
     reconnectMin: 20,
     reconnectMax: 100,
+    spread: 100,
+    lifeSign: 150,
     pollMin: 40,
     pollMax: 200,
     pollIdle: 400,

@@ -58,6 +58,7 @@ const WORDS: Readonly<Record<ConnectionStatus, string>> = {
   connecting: 'Connecting',
   live: 'Live',
   polling: 'Checking every few seconds',
+  offline: 'Offline',
   unauthorized: 'Not signed in',
 };
 

@@ -44,6 +44,8 @@ interface Entry {
   finishing: boolean;
   /** Nothing to show yet: a completed job from storage whose result is being fetched. */
   awaitsResult: boolean;
+  /** It was completed, but of its result nothing is known here. */
+  lacksResult: boolean;
   /** The feed's id of the end, if it was the feed that told. */
   finalId: string | null;
   /** An end that an answer told and the feed has yet to confirm. */
@@ -109,13 +111,33 @@ export class JobBook {
     return this.#entries.get(jobId)?.finishing === true;
   }
 
+  /** The whole job, shown or not; null when too little is known of it. */
+  find(jobId: string): Job | null {
+    const entry = this.#entries.get(jobId);
+    return entry === undefined || entry.lacksResult ? null : entry.job;
+  }
+
+  /**
+   * Take in a job that somebody asked about and that ended before we heard of it: neither shown
+   * nor announced. Returns false for any other, whose answer is news like all others.
+   */
+  recall(status: JobStatusResponse): boolean {
+    if (!isFinal(status.status) || this.#entries.has(status.jobId)) return false;
+    const entry = newEntry(toJob(status));
+    entry.settled = true;
+    entry.dismissed = true;
+    this.#entries.set(status.jobId, entry);
+    return true;
+  }
+
   restore(jobs: readonly StoredJob[], lastEventId: string | null): void {
     this.#lastEventId = lastEventId;
     for (const { settled, dismissed, ...status } of jobs) {
       const entry = newEntry(toJob(status));
       entry.settled = settled;
       entry.dismissed = dismissed;
-      entry.awaitsResult = settled && !dismissed && status.status === 'completed';
+      entry.lacksResult = settled && status.status === 'completed';
+      entry.awaitsResult = entry.lacksResult && !dismissed;
       entry.announced = entry.job.progress;
       this.#entries.set(status.jobId, entry);
     }
@@ -248,6 +270,7 @@ export class JobBook {
     entry.settled = true;
     entry.finishing = false;
     entry.awaitsResult = false;
+    entry.lacksResult = false;
     entry.held = null;
     this.#dropOldest();
     return [ending(status)];
@@ -273,6 +296,7 @@ function newEntry(job: Job): Entry {
     dismissed: false,
     finishing: false,
     awaitsResult: false,
+    lacksResult: false,
     finalId: null,
     held: null,
     shown: null,
@@ -287,6 +311,7 @@ function reset(entry: Entry): void {
   entry.dismissed = false;
   entry.finishing = false;
   entry.awaitsResult = false;
+  entry.lacksResult = false;
   entry.finalId = null;
   entry.held = null;
   entry.shown = null;
@@ -357,6 +382,7 @@ function ahead(entry: Entry, kind: AnswerKind): Consequence[] {
 function takeResult(entry: Entry, status: JobStatusResponse): Consequence[] {
   if (status.status === entry.job.status) entry.job = toJob(status);
   entry.awaitsResult = false;
+  entry.lacksResult = false;
   return [];
 }
 

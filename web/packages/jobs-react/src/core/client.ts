@@ -7,23 +7,23 @@
  */
 
 import { JobsApi } from './api.js';
+import { spread } from './backoff.js';
 import { JobBook, type AnswerKind, type Consequence } from './book.js';
-import { Connection, type ConnectionState } from './connection.js';
-import { JobsApiError, type JobFailedError } from './errors.js';
+import type { ConnectionState } from './connection.js';
+import { JobsApiError } from './errors.js';
+import { FetchQueue } from './fetch-queue.js';
+import { Holders, type TokenSource } from './holders.js';
+import { Line } from './line.js';
+import { Observers, type JobsObserver } from './observers.js';
+import { isOffline, watchPage } from './page-life.js';
 import { Poller, type PollOutcome } from './poller.js';
+import { Retries } from './retries.js';
 import { findSocketUrl } from './socket-url.js';
 import { loadState, replaceState, saveState, type StoredState } from './storage.js';
 import { timings } from './timings.js';
-import type {
-  AuthToken,
-  CancelResponse,
-  ConnectionStatus,
-  Job,
-  JobInput,
-  JobProgress,
-  JobStatusResponse,
-  JobUpdate,
-} from './types.js';
+import type { CancelResponse, ConnectionStatus, Job, JobInput, JobStatusResponse, JobUpdate } from './types.js';
+
+export type { JobsObserver } from './observers.js';
 
 export interface JobsClientOptions {
   readonly userId: string;
@@ -42,14 +42,6 @@ export interface JobsSnapshot {
   readonly error: JobsApiError | null;
 }
 
-/** Told once of each event. */
-export interface JobsObserver {
-  readonly onProgress?: ((jobId: string, progress: JobProgress) => void) | undefined;
-  readonly onComplete?: ((jobId: string, result: unknown) => void) | undefined;
-  readonly onError?: ((jobId: string, error: JobFailedError) => void) | undefined;
-  readonly onCancel?: ((jobId: string) => void) | undefined;
-}
-
 export const EMPTY_SNAPSHOT: JobsSnapshot = Object.freeze({
   jobs: Object.freeze([]),
   status: 'idle',
@@ -57,10 +49,8 @@ export const EMPTY_SNAPSHOT: JobsSnapshot = Object.freeze({
 });
 
 type Timer = ReturnType<typeof setTimeout>;
-type TokenSource = () => AuthToken | undefined;
 
 const SOCKET_TRIES = 3;
-const PARALLEL_FETCHES = 4;
 
 export class JobsClient {
   readonly userId: string;
@@ -68,12 +58,12 @@ export class JobsClient {
   readonly #socketUrl: string | undefined;
   readonly #api: JobsApi;
   readonly #book = new JobBook();
-  readonly #connection: Connection;
+  readonly #line: Line;
   readonly #poller = new Poller(() => this.#poll());
   readonly #listeners = new Set<() => void>();
-  readonly #observers = new Set<JobsObserver>();
-  /** Who holds us awake, and with which token; the latest one's counts. */
-  readonly #holders: { readonly token: TokenSource }[] = [];
+  readonly #observers = new Observers();
+  readonly #holders = new Holders();
+  readonly #retries = new Retries();
   readonly #fetches = new FetchQueue((jobId, isCurrent) => this.#fetch(jobId, isCurrent));
   readonly #heldEnds = new Map<string, Timer>();
 
@@ -84,6 +74,10 @@ export class JobsClient {
   #problem: JobsApiError | null = null;
   #listing: Promise<PollOutcome> | null = null;
   #isListStale = false;
+  /** The server's list has been seen since we woke. */
+  #isListed = false;
+  #isDraining = false;
+  #stopWatching = (): void => undefined;
   #lingerTimer: Timer | undefined;
   #publishTimer: Timer | undefined;
   #persistTimer: Timer | undefined;
@@ -95,17 +89,20 @@ export class JobsClient {
     this.userId = userId;
     this.#apiUrl = apiUrl.replace(/\/+$/, '');
     this.#socketUrl = socketUrl;
-    this.#api = new JobsApi({ apiUrl: this.#apiUrl, userId, token: () => this.#token() });
-    this.#connection = new Connection({
+    this.#api = new JobsApi({ apiUrl: this.#apiUrl, userId, token: () => this.#holders.token() });
+    this.#line = new Line({
       userId,
-      token: () => this.#token(),
-      canRenewToken: () => this.#canRenewToken(),
+      token: () => this.#holders.token(),
+      canRenewToken: () => this.#holders.canRenewToken,
       lastEventId: () => this.#book.lastEventId,
       onState: (state) => this.#connectionIs(state),
       onOpen: (resumed) => this.#opened(resumed),
       onUpdate: (update) => this.#updated(update),
       onResync: (id) => this.#resync(id),
       onError: (code, message) => this.#complained(code, message),
+      onDraining: () => {
+        this.#isDraining = true;
+      },
     });
   }
 
@@ -118,29 +115,43 @@ export class JobsClient {
 
   /** Be told of events from now on; returns how to stop. */
   observe(observer: JobsObserver): () => void {
-    this.#observers.add(observer);
-    return () => this.#observers.delete(observer);
+    return this.#observers.add(observer);
+  }
+
+  /** The job as far as it is known, also one that is no longer shown. */
+  getJob(jobId: string): Job | null {
+    this.#restore();
+    return this.#book.find(jobId);
+  }
+
+  /**
+   * Ask the server for a job that is not known here, so that `getJob` knows it. One that has ended
+   * is neither shown nor announced. Rejects with a `JobsApiError`.
+   */
+  async lookUp(jobId: string): Promise<void> {
+    const askedAt = this.#book.clock;
+    const status = await this.#api.status(jobId);
+    this.#restore();
+    if (!this.#book.recall(status)) this.#follow(this.#book.answer(status, this.#answerKind(), askedAt));
+    this.#changed();
+    this.#tellListeners();
   }
 
   /** Keep the jobs up to date until the returned function is called. */
   retain(token: TokenSource = () => undefined): () => void {
-    const holder = { token };
-    this.#holders.push(holder);
+    const leave = this.#holders.add(token);
     clearTimeout(this.#lingerTimer);
     this.#wake();
     return () => {
-      const index = this.#holders.indexOf(holder);
-      if (index === -1) return;
-      this.#holders.splice(index, 1);
-      if (this.#holders.length === 0) this.#lingerTimer = setTimeout(() => this.#sleep(), timings.linger);
+      if (leave() && this.#holders.isEmpty) this.#lingerTimer = setTimeout(() => this.#sleep(), timings.linger);
     };
   }
 
   /** The token given to `retain` has changed: use it now. */
   tokenChanged(): void {
     if (!this.#isAwake) return;
-    if (this.#connection.state === 'open') void this.#connection.renewToken();
-    else if (this.#isUnauthorized() || this.#connection.state === 'refused') this.#retryNow();
+    void this.#line.tokenChanged();
+    if (this.#line.state !== 'open' && (this.#isUnauthorized() || this.#line.state === 'refused')) this.#retryNow();
   }
 
   /**
@@ -153,6 +164,7 @@ export class JobsClient {
     const created = await this.#api.create(fields);
     this.#restore();
     this.#book.created(created);
+    this.#retries.remember(created.jobId, input);
     this.#changed();
     this.#publish();
     this.#persist();
@@ -174,9 +186,24 @@ export class JobsClient {
     return answer;
   }
 
+  /** Whether `retryJob` knows what the job was created from: this page created it. */
+  canRetry(jobId: string): boolean {
+    return this.#retries.inputOf(jobId) !== undefined;
+  }
+
+  /** Create a job again, from the same input, and show it instead. Resolves to the new job's id. */
+  async retryJob(jobId: string): Promise<string> {
+    const input = this.#retries.inputOf(jobId);
+    if (input === undefined) throw notOurs(jobId);
+    const newId = await this.createJob(input);
+    this.dismissJob(jobId);
+    return newId;
+  }
+
   /** Stop showing a job. It goes on, if it has not ended, and its end is still announced. */
   dismissJob(jobId: string): void {
     this.#book.dismiss(jobId);
+    this.#retries.forget(jobId);
     this.#changed();
     this.#publish();
     this.#persist();
@@ -194,11 +221,17 @@ export class JobsClient {
     this.#isAwake = true;
     this.#restore();
     this.#wasOpen = false;
+    this.#isListed = false;
     this.#problem = null;
-    addEventListener('online', this.#onOnline);
-    addEventListener('pageshow', this.#onPageShow);
-    addEventListener('pagehide', this.#onPageHide);
-    document.addEventListener('visibilitychange', this.#onVisibility);
+    this.#stopWatching = watchPage({
+      online: () => this.#retryNow(),
+      offline: () => this.#wentOffline(),
+      shown: () => this.#poller.poke(),
+      hidden: () => this.#persist(),
+      frozen: () => this.#frozen(),
+      thawed: () => this.#thawed(),
+    });
+    if (isOffline()) this.#line.hold();
     void this.#connect();
     this.#pollIfStillDown(timings.openGrace);
     for (const jobId of this.#book.awaitingResult()) this.#fetches.add(jobId);
@@ -210,12 +243,9 @@ export class JobsClient {
   }
 
   #sleep(): void {
-    if (!this.#isAwake || this.#holders.length > 0) return;
+    if (!this.#isAwake || !this.#holders.isEmpty) return;
     this.#isAwake = false;
-    removeEventListener('online', this.#onOnline);
-    removeEventListener('pageshow', this.#onPageShow);
-    removeEventListener('pagehide', this.#onPageHide);
-    document.removeEventListener('visibilitychange', this.#onVisibility);
+    this.#stopWatching();
     clearTimeout(this.#firstListTimer);
     clearTimeout(this.#downTimer);
     this.#downTimer = undefined;
@@ -224,7 +254,7 @@ export class JobsClient {
     this.#heldEnds.clear();
     this.#poller.stop();
     this.#fetches.clear();
-    this.#connection.close();
+    this.#line.close();
     this.#persist();
     this.#publish();
   }
@@ -238,40 +268,29 @@ export class JobsClient {
 
   async #connect(): Promise<void> {
     const url = this.#socketUrl ?? (await findSocketUrl(this.#apiUrl));
-    if (this.#isAwake) this.#connection.open(url);
+    if (this.#isAwake) this.#line.open(url);
   }
 
-  /** The token of whoever came last and has one. */
-  #authToken(): AuthToken | undefined {
-    return this.#holders.map((holder) => holder.token()).findLast((token) => token !== undefined);
+  /** An open connection is kept as long as it lasts; nothing else is tried. */
+  #wentOffline(): void {
+    this.#line.hold();
+    this.#publish();
   }
 
-  async #token(): Promise<string | null> {
-    const token = this.#authToken();
-    return (typeof token === 'function' ? await token() : token) ?? null;
+  /** The browser would close the socket under us, and leave other tabs waiting for its news. */
+  #frozen(): void {
+    this.#persist();
+    this.#line.close();
   }
 
-  #canRenewToken(): boolean {
-    return typeof this.#authToken() === 'function';
+  #thawed(): void {
+    void this.#connect();
+    this.#retryNow();
   }
-
-  readonly #onOnline = (): void => this.#retryNow();
-
-  readonly #onPageShow = (event: PageTransitionEvent): void => {
-    // The browser froze the page with its socket closed under it.
-    if (event.persisted) this.#retryNow();
-  };
-
-  readonly #onPageHide = (): void => this.#persist();
-
-  readonly #onVisibility = (): void => {
-    if (document.visibilityState === 'hidden') this.#persist();
-    else this.#poller.poke();
-  };
 
   #retryNow(): void {
     this.#problem = null;
-    this.#connection.retryNow();
+    this.#line.retryNow();
     this.#fetches.retryNow();
     this.#poller.poke();
     this.#publish();
@@ -283,17 +302,22 @@ export class JobsClient {
     if (state === 'open' || state === 'closed') {
       clearTimeout(this.#downTimer);
       this.#downTimer = undefined;
-    } else if (state === 'refused' || (!this.#wasOpen && this.#connection.failures >= SOCKET_TRIES)) {
-      this.#poller.start();
+    } else if (state === 'refused' || (!this.#wasOpen && this.#line.failures >= SOCKET_TRIES)) {
+      this.#startPolling();
     } else if (this.#wasOpen) {
-      this.#pollIfStillDown(timings.downGrace);
+      // Who was told to go with everybody else does not ask together with everybody else either.
+      this.#pollIfStillDown(timings.downGrace + (this.#isDraining ? spread() : 0));
     }
     this.#publish();
   }
 
+  #startPolling(): void {
+    this.#poller.start(!this.#isListed || this.#book.live().length > 0);
+  }
+
   #pollIfStillDown(grace: number): void {
     const poll = (): void => {
-      this.#poller.start();
+      this.#startPolling();
       this.#publish();
     };
     this.#downTimer ??= setTimeout(poll, grace);
@@ -301,6 +325,7 @@ export class JobsClient {
 
   #opened(resumed: boolean): void {
     this.#wasOpen = true;
+    this.#isDraining = false;
     this.#problem = null;
     clearTimeout(this.#firstListTimer);
     this.#poller.stop();
@@ -328,7 +353,7 @@ export class JobsClient {
     clearTimeout(this.#silenceTimer);
     this.#silenceTimer = setTimeout(() => {
       this.#listenForSilence();
-      if (this.#connection.state === 'open' && this.#book.live().length > 0) void this.#list();
+      if (this.#line.state === 'open' && this.#book.live().length > 0 && !isOffline()) void this.#list();
     }, timings.silence);
   }
 
@@ -346,7 +371,8 @@ export class JobsClient {
 
   async #poll(): Promise<PollOutcome> {
     // A fixed token that was refused stays refused.
-    if (this.#isUnauthorized() && !this.#canRenewToken()) return { changed: false, waiting: false };
+    const isVain = isOffline() || (this.#isUnauthorized() && !this.#holders.canRenewToken);
+    if (isVain) return { changed: false, waiting: false };
     return this.#list();
   }
 
@@ -359,7 +385,7 @@ export class JobsClient {
     }
     this.#listing = this.#askForList().finally(() => {
       this.#listing = null;
-      if (!this.#isListStale || !this.#isAwake) return;
+      if (!this.#isListStale || !this.#isAwake || isOffline()) return;
       this.#isListStale = false;
       void this.#list();
     });
@@ -376,6 +402,7 @@ export class JobsClient {
       return { changed: false, waiting: true };
     }
     this.#succeeded();
+    this.#isListed = true;
     const before = JSON.stringify(this.#book.stored());
     const missing = this.#book.missingFrom(list, askedAt);
     for (const status of list) this.#follow(this.#book.answer(status, this.#answerKind(), askedAt));
@@ -387,7 +414,7 @@ export class JobsClient {
 
   /** Ask for one job until there is an answer. Returns whether to try again later. */
   async #fetch(jobId: string, isCurrent: () => boolean): Promise<boolean> {
-    if (this.#isUnauthorized()) return true;
+    if (this.#isUnauthorized() || isOffline()) return true;
     const askedAt = this.#book.clock;
     try {
       const status = await this.#api.status(jobId);
@@ -420,9 +447,9 @@ export class JobsClient {
   #succeeded(): void {
     if (this.#problem === null) return;
     const wasUnauthorized = this.#isUnauthorized();
-    if (this.#connection.state === 'refused' && !wasUnauthorized) return;
+    if (this.#line.state === 'refused' && !wasUnauthorized) return;
     this.#problem = null;
-    if (wasUnauthorized) this.#connection.retryNow();
+    if (wasUnauthorized) this.#line.retryNow();
     this.#publish();
   }
 
@@ -446,15 +473,16 @@ export class JobsClient {
         this.#giveTheFeedTime(jobId);
         return;
       case 'progress':
-        this.#tell((observer) => observer.onProgress?.(jobId, consequence.progress));
+        this.#observers.tell((observer) => observer.onProgress?.(jobId, consequence.progress));
         return;
     }
     // An end is stored before it is told, so that a reload in between cannot tell it again.
     this.#persist();
     this.#publish();
-    if (consequence.kind === 'complete') this.#tell((o) => o.onComplete?.(jobId, consequence.result));
-    if (consequence.kind === 'error') this.#tell((o) => o.onError?.(jobId, consequence.error));
-    if (consequence.kind === 'cancel') this.#tell((o) => o.onCancel?.(jobId));
+    if (consequence.kind !== 'error') this.#retries.forget(jobId);
+    if (consequence.kind === 'complete') this.#observers.tell((o) => o.onComplete?.(jobId, consequence.result));
+    if (consequence.kind === 'error') this.#observers.tell((o) => o.onError?.(jobId, consequence.error));
+    if (consequence.kind === 'cancel') this.#observers.tell((o) => o.onCancel?.(jobId));
   }
 
   #giveTheFeedTime(jobId: string): void {
@@ -465,19 +493,6 @@ export class JobsClient {
       this.#changed();
     };
     this.#heldEnds.set(jobId, setTimeout(settle, timings.confirm));
-  }
-
-  #tell(call: (observer: JobsObserver) => void): void {
-    for (const observer of [...this.#observers]) {
-      try {
-        call(observer);
-      } catch (error) {
-        // The listener's own fault, which must not keep others from hearing: report it as uncaught.
-        setTimeout(() => {
-          throw error;
-        });
-      }
-    }
   }
 
   /** The book has changed: show and store it soon, together with what else changes until then. */
@@ -492,6 +507,10 @@ export class JobsClient {
     const next: JobsSnapshot = { jobs: this.#book.jobs(), status: this.#status(), error: this.#problem };
     if (isSame(next, this.#snapshot)) return;
     this.#snapshot = next;
+    this.#tellListeners();
+  }
+
+  #tellListeners(): void {
     for (const listener of [...this.#listeners]) listener();
   }
 
@@ -508,82 +527,10 @@ export class JobsClient {
 
   #status(): ConnectionStatus {
     if (!this.#isAwake) return 'idle';
-    if (this.#connection.state === 'open') return 'live';
+    if (this.#line.state === 'open') return 'live';
+    if (isOffline()) return 'offline';
     if (this.#isUnauthorized()) return 'unauthorized';
     return this.#poller.isRunning ? 'polling' : 'connecting';
-  }
-}
-
-/** Fetches jobs one by one, a few at a time, each until it succeeds. */
-class FetchQueue {
-  readonly #fetch: (jobId: string, isCurrent: () => boolean) => Promise<boolean>;
-  readonly #waiting = new Set<string>();
-  readonly #running = new Set<string>();
-  readonly #resting = new Map<string, Timer>();
-  readonly #tries = new Map<string, number>();
-  #generation = 0;
-
-  constructor(fetch: (jobId: string, isCurrent: () => boolean) => Promise<boolean>) {
-    this.#fetch = fetch;
-  }
-
-  /** Fetch `jobId`; once more if that is under way, since its answer may be too old. */
-  add(jobId: string): void {
-    if (this.#resting.has(jobId)) return;
-    this.#waiting.add(jobId);
-    this.#next();
-  }
-
-  /** Do not wait any longer with what failed before. */
-  retryNow(): void {
-    for (const [jobId, timer] of [...this.#resting]) {
-      clearTimeout(timer);
-      this.#resting.delete(jobId);
-      this.#waiting.add(jobId);
-    }
-    this.#tries.clear();
-    this.#next();
-  }
-
-  clear(): void {
-    this.#generation += 1;
-    for (const timer of this.#resting.values()) clearTimeout(timer);
-    this.#resting.clear();
-    this.#waiting.clear();
-    this.#running.clear();
-    this.#tries.clear();
-  }
-
-  #next(): void {
-    for (const jobId of this.#waiting) {
-      if (this.#running.size >= PARALLEL_FETCHES) return;
-      if (this.#running.has(jobId)) continue;
-      this.#waiting.delete(jobId);
-      this.#running.add(jobId);
-      void this.#run(jobId);
-    }
-  }
-
-  async #run(jobId: string): Promise<void> {
-    const generation = this.#generation;
-    const isCurrent = (): boolean => generation === this.#generation;
-    const again = await this.#fetch(jobId, isCurrent);
-    if (!isCurrent()) return;
-    this.#running.delete(jobId);
-    if (again) this.#rest(jobId);
-    else this.#tries.delete(jobId);
-    this.#next();
-  }
-
-  #rest(jobId: string): void {
-    const tries = (this.#tries.get(jobId) ?? 0) + 1;
-    this.#tries.set(jobId, tries);
-    const wait = Math.min(timings.retryMax, timings.retryMin * 2 ** (tries - 1));
-    const retry = (): void => {
-      this.#resting.delete(jobId);
-      this.add(jobId);
-    };
-    this.#resting.set(jobId, setTimeout(retry, wait));
   }
 }
 
@@ -602,5 +549,14 @@ function wrongUser(expected: string, got: string): JobsApiError {
     code: 'wrong_user',
     title: 'A job can only be created for the user who is signed in.',
     detail: `Expected \`userId\` to be ${JSON.stringify(expected)} or left out, got ${JSON.stringify(got)}.`,
+  });
+}
+
+function notOurs(jobId: string): JobsApiError {
+  return new JobsApiError({
+    status: 0,
+    code: 'input_unknown',
+    title: 'Only jobs that this page created can be tried again from here.',
+    detail: `What ${JSON.stringify(jobId)} was created from is not kept. Create it anew.`,
   });
 }

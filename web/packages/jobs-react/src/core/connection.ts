@@ -9,17 +9,20 @@
  *                       ▼    │                                                │
  *                      refused ◀──────────────────────────────────────────────┘
  *
- * Lost connections come back by socket.io's own back-off, refused ones by ours: with a token that
- * can be renewed a few times, with a fixed one only when somebody calls `retryNow()`. Every
- * attempt asks for the token and for the place to resume anew.
+ * Lost connections come back after a random wait that grows with each failure; those of a server
+ * that said it was about to stop spread over `timings.spread`. Refused ones come back a few times
+ * with a token that can be renewed, with a fixed one only when somebody calls `retryNow()`. While
+ * held, for want of a network, none does. Every attempt asks for the token and for the place to
+ * resume anew.
  */
 
 import { io, type Socket } from 'socket.io-client';
 
+import { backoff, spread } from './backoff.js';
 import { isFeedId } from './feed-id.js';
 import { timings } from './timings.js';
 import type { JobUpdate } from './types.js';
-import { isFields, readUpdate, textOf, type Fields } from './wire.js';
+import { isFields, numberOf, readUpdate, textOf, type Fields } from './wire.js';
 
 export type ConnectionState = 'closed' | 'connecting' | 'open' | 'down' | 'refused';
 
@@ -37,6 +40,8 @@ export interface ConnectionHandlers {
   readonly onResync: (id: string | null) => void;
   /** The server says something went wrong. */
   readonly onError: (code: string, message: string) => void;
+  /** The server is about to stop, and with it everybody's connection. */
+  readonly onDraining: () => void;
 }
 
 interface Refusal {
@@ -55,6 +60,8 @@ export class Connection {
   #retryTimer: ReturnType<typeof setTimeout> | undefined;
   #tokenInUse: string | null = null;
   #resumeFrom: string | null = null;
+  #isHeld = false;
+  #isDraining = false;
 
   constructor(handlers: ConnectionHandlers) {
     this.#handlers = handlers;
@@ -62,6 +69,11 @@ export class Connection {
 
   get state(): ConnectionState {
     return this.#state;
+  }
+
+  /** Where the present connection resumed the feed. */
+  get resumedFrom(): string | null {
+    return this.#resumeFrom;
   }
 
   /** How many attempts have failed in a row. */
@@ -80,9 +92,8 @@ export class Connection {
       tryAllTransports: true,
       forceNew: true,
       timeout: timings.connect,
-      reconnectionDelay: timings.reconnectMin,
-      reconnectionDelayMax: timings.reconnectMax,
-      randomizationFactor: 0.5,
+      autoConnect: false,
+      reconnection: false,
     });
     this.#socket = socket;
     socket.on('connect', () => this.#opened());
@@ -91,7 +102,9 @@ export class Connection {
     socket.on('job:update', (payload: unknown) => this.#update(payload));
     socket.on('resync', (payload: unknown) => this.#handlers.onResync(resumeIdOf(payload)));
     socket.on('token:expiring', () => void this.renewToken());
+    socket.on('server:draining', (payload: unknown) => this.#draining(payload));
     socket.on('error', (payload: unknown) => this.#complained(payload));
+    if (!this.#isHeld) socket.connect();
     this.#become('connecting');
   }
 
@@ -101,11 +114,30 @@ export class Connection {
     this.#socket = null;
     socket?.removeAllListeners();
     socket?.disconnect();
+    this.#isDraining = false;
     this.#become('closed');
+  }
+
+  /** Attempts are vain until `retryNow()`: make none. An open connection stays while it lasts. */
+  hold(): void {
+    this.#isHeld = true;
+    clearTimeout(this.#retryTimer);
+  }
+
+  /** Connect anew, and resume where `lastEventId()` says now. */
+  reopen(): void {
+    const socket = this.#socket;
+    if (socket === null || this.#state === 'refused') return;
+    clearTimeout(this.#retryTimer);
+    // Down first, so that the farewell is taken for ours.
+    this.#become(this.#state === 'open' ? 'down' : this.#state);
+    socket.disconnect();
+    if (!this.#isHeld) socket.connect();
   }
 
   /** Circumstances have changed (a new token, the network is back): do not wait any longer. */
   retryNow(): void {
+    this.#isHeld = false;
     if (this.#socket === null || this.#state === 'open') return;
     clearTimeout(this.#retryTimer);
     this.#refusals = 0;
@@ -147,21 +179,36 @@ export class Connection {
   #opened(): void {
     this.#failures = 0;
     this.#refusals = 0;
+    this.#isDraining = false;
     this.#become('open');
     this.#handlers.onOpen(this.#resumeFrom !== null);
   }
 
   #lost(reason: Socket.DisconnectReason): void {
+    // Our own doing: whoever did it goes on.
+    if (reason === 'io client disconnect') return;
     this.#become('down');
-    // Told to go by the server, for example with an expired token: socket.io leaves coming back to us.
-    if (reason === 'io server disconnect') this.#retryLater(timings.reconnectMin);
+    this.#retryLater();
   }
 
   #failed(error: Error): void {
     this.#failures += 1;
-    // An active socket tries again by itself: the server was not reached, rather than unwilling.
-    if (this.#socket?.active === true) this.#become(this.#state);
-    else this.#refused(refusalIn(error));
+    // A socket that is still active was not let down by the server, which was not reached.
+    if (this.#socket?.active !== true) {
+      this.#refused(refusalIn(error));
+      return;
+    }
+    this.#become(this.#state);
+    this.#retryLater();
+  }
+
+  /** Move at some moment of the time that is left, rather than with everybody else at its end. */
+  #draining(payload: unknown): void {
+    const withinMs = isFields(payload) ? numberOf(payload['withinMs']) : null;
+    this.#isDraining = true;
+    this.#handlers.onDraining();
+    clearTimeout(this.#retryTimer);
+    this.#retryTimer = setTimeout(() => this.reopen(), Math.random() * (withinMs ?? 0));
   }
 
   #refused({ code, message }: Refusal): void {
@@ -175,12 +222,14 @@ export class Connection {
     }
     if (code === 'token_unavailable') this.#socket?.disconnect();
     this.#become(this.#state);
-    this.#retryLater(Math.min(timings.reconnectMax, timings.reconnectMin * 2 ** this.#refusals));
+    this.#retryLater();
   }
 
-  #retryLater(delay: number): void {
+  #retryLater(): void {
     clearTimeout(this.#retryTimer);
-    this.#retryTimer = setTimeout(() => this.#socket?.connect(), delay * (0.5 + Math.random()));
+    if (this.#isHeld) return;
+    const wait = this.#isDraining ? spread() : backoff(Math.max(this.#failures, this.#refusals));
+    this.#retryTimer = setTimeout(() => this.#socket?.connect(), wait);
   }
 
   #update(payload: unknown): void {

@@ -1,3 +1,4 @@
+import { jittered } from './backoff.js';
 import { timings } from './timings.js';
 
 /** What a poll found: whether anything had changed, and whether there is anything to wait for. */
@@ -25,11 +26,15 @@ export class Poller {
     return this.#isRunning;
   }
 
-  /** Start with a first question at once. Starting twice is fine. */
-  start(): void {
+  /**
+   * Start: with a first question at once where something is awaited, else at some time of the
+   * resting interval. Starting twice is fine.
+   */
+  start(isAwaiting: boolean): void {
     if (this.#isRunning) return;
     this.#isRunning = true;
-    this.poke();
+    if (isAwaiting) this.poke();
+    else this.#timer = setTimeout(() => void this.#ask(), Math.random() * timings.pollIdle);
   }
 
   stop(): void {
@@ -56,6 +61,6 @@ export class Poller {
     const isHidden = typeof document !== 'undefined' && document.visibilityState === 'hidden';
     const isResting = !waiting || isHidden;
     clearTimeout(this.#timer);
-    this.#timer = setTimeout(() => void this.#ask(), isResting ? timings.pollIdle : this.#interval);
+    this.#timer = setTimeout(() => void this.#ask(), jittered(isResting ? timings.pollIdle : this.#interval));
   }
 }

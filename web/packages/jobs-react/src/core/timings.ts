@@ -15,8 +15,13 @@ export const timings = {
   connect: 10_000,
   /** How long a socket that was open may be down before polling begins. */
   downGrace: 2_000,
-  reconnectMin: 500,
-  reconnectMax: 10_000,
+  /** The limits of the random wait before attempts at a connection: of the first, and of all. */
+  reconnectMin: 1_000,
+  reconnectMax: 20_000,
+  /** Over how long clients spread that a server has told to go. */
+  spread: 20_000,
+  /** How often a tab makes sure that the one whose connection it shares is alive. */
+  lifeSign: 3_000,
   pollMin: 2_500,
   pollMax: 15_000,
   /** Polling with nothing to wait for, or while nobody looks. */

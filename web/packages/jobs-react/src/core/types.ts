@@ -122,7 +122,8 @@ export type AuthToken = string | (() => string | Promise<string>);
 
 /**
  * How updates arrive. `idle`: nobody is listening. `connecting`: no channel yet. `live`: over the
- * socket. `polling`: by asking, as the socket is blocked or down. `unauthorized`: the server
- * refused the token; a new one starts again.
+ * socket. `polling`: by asking, as the socket is blocked or down. `offline`: there is no network,
+ * and nothing is tried until it is back. `unauthorized`: the server refused the token; a new one
+ * starts again.
  */
-export type ConnectionStatus = 'idle' | 'connecting' | 'live' | 'polling' | 'unauthorized';
+export type ConnectionStatus = 'idle' | 'connecting' | 'live' | 'polling' | 'offline' | 'unauthorized';

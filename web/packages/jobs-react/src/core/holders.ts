@@ -1,0 +1,39 @@
+import type { AuthToken } from './types.js';
+
+export type TokenSource = () => AuthToken | undefined;
+
+/** Who keeps a client awake, and with which tokens; the latest one's counts. */
+export class Holders {
+  readonly #sources: { readonly token: TokenSource }[] = [];
+
+  get isEmpty(): boolean {
+    return this.#sources.length === 0;
+  }
+
+  /** Returns how to leave, which says whether it was a holder until then. */
+  add(token: TokenSource): () => boolean {
+    const holder = { token };
+    this.#sources.push(holder);
+    return () => {
+      const index = this.#sources.indexOf(holder);
+      if (index === -1) return false;
+      this.#sources.splice(index, 1);
+      return true;
+    };
+  }
+
+  /** Whether asking again may give another token. */
+  get canRenewToken(): boolean {
+    return typeof this.#latest() === 'function';
+  }
+
+  async token(): Promise<string | null> {
+    const token = this.#latest();
+    return (typeof token === 'function' ? await token() : token) ?? null;
+  }
+
+  /** The token of whoever came last and has one. */
+  #latest(): AuthToken | undefined {
+    return this.#sources.map((holder) => holder.token()).findLast((token) => token !== undefined);
+  }
+}

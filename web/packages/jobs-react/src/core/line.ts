@@ -1,0 +1,411 @@
+/**
+ * The connection as a tab has it: its own, or another tab's.
+ *
+ *              lock granted                 closed, stolen from
+ *   follower ───────────────▶ leader ──────────────────────────▶ follower
+ *      │  ▲
+ *      └──┘ silence: take the lock by force
+ *
+ * Tabs of one group (see `tab-group.ts`) compete for a lock. Its holder connects and passes on all
+ * it hears; the others greet it with their place in the feed, are given what they missed, and
+ * follow. When the leader's tab goes, the browser gives the lock to the next; when it falls silent,
+ * since its tab is frozen, a follower takes it. The new leader resumes the feed at its own place,
+ * or at an older one when a follower greets it with that, so that nobody misses an entry; what
+ * somebody hears twice, their book drops by its id.
+ *
+ * A follower that notices a hole in the leader's numbering greets it anew. Without locks, or where
+ * no token can be had to tell the group by, each tab connects by itself.
+ */
+
+import { Connection, type ConnectionHandlers, type ConnectionState } from './connection.js';
+import { isAfter } from './feed-id.js';
+import { RecentUpdates } from './recent-updates.js';
+import { canShare, nameOfGroup } from './tab-group.js';
+import { timings } from './timings.js';
+import type { JobUpdate } from './types.js';
+
+type Word =
+  | { readonly kind: 'state'; readonly state: ConnectionState; readonly failures: number }
+  | { readonly kind: 'open'; readonly resumed: boolean }
+  | { readonly kind: 'update'; readonly update: JobUpdate }
+  /** `upTo`: only for those whose place is no later than that. */
+  | { readonly kind: 'resync'; readonly id: string | null; readonly upTo: string | null }
+  | { readonly kind: 'error'; readonly code: string; readonly message: string }
+  | { readonly kind: 'draining' }
+  | { readonly kind: 'alive' }
+  | {
+      readonly kind: 'welcome';
+      readonly to: string;
+      readonly state: ConnectionState;
+      readonly failures: number;
+      readonly updates: readonly JobUpdate[];
+    };
+
+/** What the leader says; `turn` counts its words. */
+type FromLeader = Word & { readonly leader: string; readonly turn: number };
+
+type FromFollower =
+  | { readonly kind: 'hello'; readonly from: string; readonly at: string | null }
+  | { readonly kind: 'ping' }
+  | { readonly kind: 'retry' };
+
+type Message = FromLeader | FromFollower;
+
+export class Line {
+  readonly #handlers: ConnectionHandlers;
+  readonly #recent = new RecentUpdates();
+  readonly #id = randomId();
+  #url: string | null = null;
+  #group: string | null = null;
+  #channel: BroadcastChannel | null = null;
+  #connection: Connection | null = null;
+  #isHeld = false;
+
+  // Of a follower:
+  #state: ConnectionState = 'closed';
+  #failures = 0;
+  #leader: string | null = null;
+  /** The leader's last turn we heard; null while we are not in step with it. */
+  #turn: number | null = null;
+  #greetedAt: string | null = null;
+  #lifeTimer: ReturnType<typeof setTimeout> | undefined;
+  #isAnswered = true;
+
+  // Of a leader, and of who would become one:
+  #turns = 0;
+  #contest: AbortController | null = null;
+  #release: (() => void) | null = null;
+
+  constructor(handlers: ConnectionHandlers) {
+    this.#handlers = handlers;
+  }
+
+  get state(): ConnectionState {
+    return this.#connection?.state ?? this.#state;
+  }
+
+  /** How many attempts to connect have failed in a row. */
+  get failures(): number {
+    return this.#connection?.failures ?? this.#failures;
+  }
+
+  open(url: string): void {
+    if (this.#url !== null) return;
+    this.#url = url;
+    this.#become('connecting');
+    void this.#join(url);
+  }
+
+  close(): void {
+    this.#url = null;
+    this.#leave();
+    this.#become('closed');
+  }
+
+  /** Make no attempts until `retryNow()`. */
+  hold(): void {
+    this.#isHeld = true;
+    this.#connection?.hold();
+  }
+
+  /** Circumstances have changed: whoever connects should not wait any longer. */
+  retryNow(): void {
+    this.#isHeld = false;
+    if (this.#connection !== null) {
+      this.#connection.retryNow();
+    } else if (this.#channel !== null) {
+      if (this.#contest === null) void this.#compete();
+      this.#post({ kind: 'retry' });
+      this.#greet();
+    }
+  }
+
+  /** There may be another token: take it to the open connection, or to the group that it belongs to. */
+  async tokenChanged(): Promise<void> {
+    const url = this.#url;
+    if (url === null) return;
+    const group = this.#channel === null ? null : await this.#nameGroup(url);
+    if (url !== this.#url) return;
+    if (group !== this.#group) {
+      this.#leave();
+      this.#become('connecting');
+      await this.#join(url);
+    } else await this.#connection?.renewToken();
+  }
+
+  async #join(url: string): Promise<void> {
+    const group = canShare() ? await this.#nameGroup(url) : null;
+    if (url !== this.#url || this.#channel !== null || this.#connection !== null) return;
+    this.#group = group;
+    if (group === null) {
+      this.#lead();
+      return;
+    }
+    this.#channel = new BroadcastChannel(group);
+    this.#channel.onmessage = ({ data }: MessageEvent<Message>) => this.#heard(data);
+    // In line first: a leader whose token is refused gives way when somebody waits.
+    void this.#compete();
+    this.#greet();
+    this.#watchLeader();
+  }
+
+  #leave(): void {
+    clearTimeout(this.#lifeTimer);
+    this.#contest?.abort();
+    this.#contest = null;
+    this.#stepDown();
+    this.#channel?.close();
+    this.#channel = null;
+    this.#group = null;
+    this.#leader = null;
+    this.#turn = null;
+  }
+
+  async #nameGroup(url: string): Promise<string | null> {
+    try {
+      return await nameOfGroup(url, this.#handlers.userId, await this.#handlers.token());
+    } catch {
+      // The connection asks again, and says what is wrong.
+      return null;
+    }
+  }
+
+  // --- who leads -------------------------------------------------------------------------------
+
+  /** Stand in line for the lock, or take it from whoever has it. Resolves when that is over. */
+  async #compete(byForce = false): Promise<void> {
+    const group = this.#group;
+    if (group === null) return;
+    this.#contest?.abort();
+    const contest = new AbortController();
+    this.#contest = contest;
+    // A lock taken by force is granted at once: there is no standing in line to be given up.
+    const options: LockOptions = byForce ? { steal: true } : { signal: contest.signal };
+    try {
+      await navigator.locks.request(group, options, () => {
+        if (contest.signal.aborted) return undefined;
+        return new Promise<void>((resolve) => {
+          this.#release = resolve;
+          this.#lead();
+        });
+      });
+    } catch (error) {
+      if (contest.signal.aborted) return;
+      if (!(error instanceof DOMException && error.name === 'AbortError')) throw error;
+      // We were silent for so long that another tab has taken over.
+      this.#stepDown();
+      this.#greet();
+      this.#watchLeader();
+      void this.#compete();
+    }
+  }
+
+  #lead(): void {
+    const url = this.#url;
+    if (url === null) return;
+    clearTimeout(this.#lifeTimer);
+    this.#leader = this.#id;
+    this.#recent.startAfter(this.#handlers.lastEventId());
+    const connection = new Connection({
+      ...this.#handlers,
+      lastEventId: () => this.#recent.at,
+      onState: (state) => this.#changed(state),
+      onOpen: (resumed) => {
+        this.#say({ kind: 'open', resumed });
+        this.#handlers.onOpen(resumed);
+      },
+      onUpdate: (update) => this.#told(update),
+      onResync: (id) => this.#resync(id),
+      onError: (code, message) => {
+        this.#say({ kind: 'error', code, message });
+        this.#handlers.onError(code, message);
+      },
+      onDraining: () => {
+        this.#say({ kind: 'draining' });
+        this.#handlers.onDraining();
+      },
+    });
+    this.#connection = connection;
+    if (this.#isHeld) connection.hold();
+    connection.open(url);
+  }
+
+  /** No longer connect for others. */
+  #stepDown(): void {
+    const connection = this.#connection;
+    if (connection !== null) this.#state = connection.state;
+    this.#connection = null;
+    connection?.close();
+    this.#release?.();
+    this.#release = null;
+  }
+
+  #changed(state: ConnectionState): void {
+    // The farewell of a connection that has been given up is nobody's news.
+    if (this.#connection === null) return;
+    this.#say({ kind: 'state', state, failures: this.#connection.failures });
+    this.#handlers.onState(state);
+    if (state === 'refused') void this.#giveOthersATry();
+  }
+
+  /** Our token is not taken, another tab's may be: let it lead, and stand back until ours changes. */
+  async #giveOthersATry(): Promise<void> {
+    const group = this.#group;
+    if (group === null) return;
+    const { pending = [] } = await navigator.locks.query();
+    if (this.#connection?.state !== 'refused' || !pending.some(({ name }) => name === group)) return;
+    this.#contest?.abort();
+    this.#contest = null;
+    this.#stepDown();
+    this.#turn = null;
+  }
+
+  #told(update: JobUpdate): void {
+    if (!this.#recent.add(update)) return;
+    this.#say({ kind: 'update', update });
+    this.#handlers.onUpdate(update);
+  }
+
+  #resync(id: string | null): void {
+    const asked = this.#connection?.resumedFrom ?? null;
+    const own = this.#handlers.lastEventId();
+    if (asked !== null && own !== null && isAfter(own, asked)) {
+      // A tab that slept for too long asked for what is gone; the others go on where they were.
+      this.#say({ kind: 'resync', id, upTo: asked });
+      this.#recent.startAfter(own);
+      this.#connection?.reopen();
+      return;
+    }
+    this.#say({ kind: 'resync', id, upTo: null });
+    this.#recent.startAfter(id);
+    this.#handlers.onResync(id);
+  }
+
+  /** Bring a follower up to date whose place in the feed is `at`. */
+  #receive(from: string, at: string | null): void {
+    const connection = this.#connection;
+    if (connection === null) return;
+    let updates = this.#recent.after(at);
+    if (updates === null) {
+      // It missed more than we remember: resume there, for everybody. All but it drop what they know.
+      this.#recent.startAfter(at);
+      connection.reopen();
+      updates = [];
+    }
+    const { state, failures } = connection;
+    this.#say({ kind: 'welcome', to: from, state, failures, updates });
+    if (state === 'refused') void this.#giveOthersATry();
+  }
+
+  // --- following -------------------------------------------------------------------------------
+
+  #greet(): void {
+    if (this.#connection !== null) return;
+    this.#turn = null;
+    this.#greetedAt = this.#handlers.lastEventId();
+    this.#post({ kind: 'hello', from: this.#id, at: this.#greetedAt });
+  }
+
+  /** A leader answers a ping within one round; who does not is frozen, or there is none. */
+  #watchLeader(): void {
+    clearTimeout(this.#lifeTimer);
+    const setAt = performance.now();
+    this.#lifeTimer = setTimeout(() => {
+      const wasLate = performance.now() - setAt > 2 * timings.lifeSign;
+      this.#watchLeader();
+      if (this.#isAnswered || wasLate) {
+        // When it was our own timer that slept, the answer may still be on its way.
+        this.#isAnswered = false;
+        if (this.#turn === null) this.#greet();
+        else this.#post({ kind: 'ping' });
+      } else if (this.#contest !== null) {
+        this.#isAnswered = true;
+        void this.#compete(true);
+      }
+    }, timings.lifeSign * (1 + Math.random() / 2));
+  }
+
+  #heard(message: Message): void {
+    if ('leader' in message) {
+      if (this.#connection === null) this.#follow(message);
+      return;
+    }
+    if (this.#connection === null) return;
+    if (message.kind === 'hello') this.#receive(message.from, message.at);
+    if (message.kind === 'ping') this.#say({ kind: 'alive' });
+    if (message.kind === 'retry') this.#connection.retryNow();
+  }
+
+  #follow(word: FromLeader): void {
+    this.#isAnswered = true;
+    if (word.kind === 'welcome' && word.to === this.#id) {
+      this.#leader = word.leader;
+      this.#turn = word.turn;
+      this.#failures = word.failures;
+      this.#become(word.state);
+      if (word.state === 'open') this.#handlers.onOpen(this.#greetedAt !== null);
+      for (const update of word.updates) this.#handlers.onUpdate(update);
+      return;
+    }
+    const isNext = this.#turn !== null && word.leader === this.#leader && word.turn === this.#turn + 1;
+    if (!isNext) {
+      // Another leader, or one of its words was lost. While a greeting is out, there is no second.
+      if (this.#turn !== null || word.leader !== this.#leader) {
+        this.#leader = word.leader;
+        this.#greet();
+      }
+      return;
+    }
+    this.#turn = word.turn;
+    this.#obey(word);
+  }
+
+  #obey(word: FromLeader): void {
+    switch (word.kind) {
+      case 'state':
+        this.#failures = word.failures;
+        this.#become(word.state);
+        return;
+      case 'open':
+        // Without a place in the feed there is nothing to resume, whatever the leader did.
+        this.#handlers.onOpen(word.resumed && this.#handlers.lastEventId() !== null);
+        return;
+      case 'update':
+        this.#handlers.onUpdate(word.update);
+        return;
+      case 'resync': {
+        const own = this.#handlers.lastEventId();
+        const isForUs = word.upTo === null || own === null || !isAfter(own, word.upTo);
+        if (isForUs) this.#handlers.onResync(word.id);
+        return;
+      }
+      case 'error':
+        this.#handlers.onError(word.code, word.message);
+        return;
+      case 'draining':
+        this.#handlers.onDraining();
+        return;
+      case 'alive':
+      case 'welcome':
+        return;
+    }
+  }
+
+  #become(state: ConnectionState): void {
+    this.#state = state;
+    this.#handlers.onState(state);
+  }
+
+  #say(word: Word): void {
+    this.#turns += 1;
+    this.#post({ ...word, leader: this.#id, turn: this.#turns });
+  }
+
+  #post(message: Message): void {
+    this.#channel?.postMessage(message);
+  }
+}
+
+function randomId(): string {
+  return Math.random().toString(36).slice(2);
+}
