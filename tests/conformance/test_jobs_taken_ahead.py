@@ -50,19 +50,20 @@ async def test_a_job_behind_a_long_one_goes_to_another_worker(redis_url: str, qu
 
     async def first(job: ActiveJob) -> None:
         if job.record.name == "long":
-            began.set()
+            if job.record.id == long:
+                began.set()
             await release.wait()
 
     async def second(job: ActiveJob) -> None:
         ran.append(job.record.id)
 
-    *_, long, behind = await add(queue, ["brief"] * 400 + ["long", "behind"])
-    one = WorkerOptions(concurrency=1)
-    async with running(Worker(QUEUE, first, redis_url=redis_url, options=one)):
+    *_, other, long, behind = await add(queue, ["brief"] * 400 + ["long", "long", "behind"])
+    two = WorkerOptions(concurrency=2)
+    async with running(Worker(QUEUE, first, redis_url=redis_url, options=two)):
         await asyncio.wait_for(began.wait(), 20)
-        async with running(Worker(QUEUE, second, redis_url=redis_url, options=one)):
+        async with running(Worker(QUEUE, second, redis_url=redis_url, options=two)):
             await eventually(lambda: ran == [behind])
-        assert await queue.state(long) is QueueState.ACTIVE
+        assert await queue.state(other) is await queue.state(long) is QueueState.ACTIVE
         release.set()
         await eventually(lambda: _is_completed(queue, long))
 
@@ -74,18 +75,19 @@ async def test_what_was_taken_ahead_is_given_back_when_the_worker_stops(
 
     async def handle(job: ActiveJob) -> None:
         if job.record.name == "long":
-            began.set()
+            if job.record.id == long:
+                began.set()
             await release.wait()
 
-    *_, long, behind = await add(queue, ["brief"] * 400 + ["long", "behind"])
-    one = WorkerOptions(concurrency=1)
-    async with running(Worker(QUEUE, handle, redis_url=redis_url, options=one)) as worker:
+    *_, other, long, behind = await add(queue, ["brief"] * 400 + ["long", "long", "behind"])
+    two = WorkerOptions(concurrency=2)
+    async with running(Worker(QUEUE, handle, redis_url=redis_url, options=two)) as worker:
         await asyncio.wait_for(began.wait(), 20)
         stopping = asyncio.create_task(worker.stop())
         await eventually(lambda: worker.is_stopping)
         release.set()
         await stopping
-    assert await queue.state(long) is QueueState.COMPLETED
+    assert await queue.state(other) is await queue.state(long) is QueueState.COMPLETED
     assert await queue.state(behind) is QueueState.WAITING
 
 
