@@ -7,6 +7,8 @@ import json
 import sys
 import time
 from collections import Counter
+from collections.abc import Callable
+from functools import partial
 
 import pytest
 
@@ -14,8 +16,10 @@ from careerlens.foundation.clock import epoch_ms
 from careerlens.queue import JobOptions, NewJob, Queue, QueueState
 from careerlens.wire import Link, QueueKeys
 from careerlens.wire.calls import QueueCalls, fetch_options, finish_options
+from careerlens.wire.scripts import bullmq_script
 from careerlens.worker import ActiveJob, Worker, WorkerOptions
-from support import eventually, running
+from faults import fault_proxy
+from support import Valkey, eventually, running
 
 QUEUE = "interleavings"
 KEYS = QueueKeys(QUEUE)
@@ -117,6 +121,37 @@ class TestHandlers:
             await eventually(lambda: is_drained(queue))
         assert (await queue.counts())["completed"] == len(blocks)
         assert set(runs.values()) == {1}
+
+
+class TestLostTakes:
+    async def test_are_looked_for_again_when_the_server_refuses_to_tell(
+        self, valkey_factory: Callable[..., Valkey]
+    ) -> None:
+        """Here its rights are taken from the worker's user, and given back."""
+        server = valkey_factory()
+
+        async def work(job: ActiveJob) -> None: ...
+
+        async with Link(server.url) as link, fault_proxy(server.port) as proxy:
+            queue = Queue(QUEUE, link)
+            await link.call("ACL", "SETUSER", "app", "on", ">secret", "+@all", "~*", "&*")
+            url = proxy.url.replace("//", "//app:secret@")
+            proxy.lose_reply_of(bullmq_script("moveToActive").sha)
+            await queue.add(QUEUE, {})
+            await link.call("ACL", "SETUSER", "app", "-lrange")
+            worker = Worker(QUEUE, work, redis_url=url, options=WorkerOptions(concurrency=1))
+            async with running(worker):
+                denied = partial(is_denied, link, "lrange")
+                await eventually(denied)
+                await link.call("ACL", "SETUSER", "app", "+lrange")
+                await eventually(lambda: is_drained(queue))
+            assert worker.stats.completed == 1
+
+
+async def is_denied(link: Link, command: str) -> bool:
+    """Whether a command has been refused to somebody for want of rights."""
+    entries = await link.call("ACL", "LOG")
+    return any(command.encode() in entry for entry in entries)
 
 
 class TestOptions:

@@ -50,7 +50,8 @@ class Resolving:
             try:
                 found = await self._look(token, besides)
                 break
-            except ServiceUnavailableError:
+            except (ServiceUnavailableError, CommandRejectedError) as error:
+                _log.warning("looking for a lost take failed", problem=str(error))
                 await asyncio.sleep(_LOOK_AGAIN_S / 2)
         if found is None:
             self._suspects[token] = deadline
