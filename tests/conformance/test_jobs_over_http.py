@@ -61,6 +61,7 @@ async def test_a_created_job_is_accepted_and_says_where_to_ask(client: httpx.Asy
         "cancelRequested": False,
         "delayedUntil": None,
         "retrying": False,
+        "queue": {"position": 1, "estimatedWaitMs": None},
     }
 
 

@@ -30,6 +30,7 @@ from careerlens.jobs.keys import (
     feed_key,
     idempotency_key,
     live_key,
+    queue_workers_key,
     upload_key,
     wake_channel,
 )
@@ -226,6 +227,7 @@ def test_our_keys_in_redis_are_documented() -> None:
         *(make("u", "…") for make in (upload_key, idempotency_key)),
         QUEUES_KEY,
         WORKERS_KEY,
+        queue_workers_key("q"),
         LEASE_KEY,
         cancel_channel("q"),
         relay._lease.key,

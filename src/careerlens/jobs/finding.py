@@ -11,7 +11,7 @@ from careerlens.jobs.definitions import Registry
 from careerlens.jobs.ids import parse_job_id
 from careerlens.jobs.owner import owner_of
 from careerlens.jobs.queues import used_queues
-from careerlens.queue import JobRecord, Queue, QueueState
+from careerlens.queue import JobRecord, PlaceInLine, Queue, QueueState
 from careerlens.wire.keys import is_safe_job_id
 from careerlens.wire.link import Link
 
@@ -24,6 +24,7 @@ class FoundJob(NamedTuple):
     queue: Queue
     record: JobRecord
     state: QueueState
+    place: PlaceInLine | None
 
 
 class JobFinder:
@@ -67,11 +68,11 @@ class JobFinder:
             return None
         for name in queues:
             queue = self.queue(name)
-            record, state = await queue.job_and_state(job_id)
+            record, state, place = (await queue.standings([job_id]))[0]
             # Producers of another make count per queue: the same number may be anybody's.
             is_job = record is not None and record.name is not None
             if record is not None and is_job and owner_of(job_id, record.data) == user_id:
-                return FoundJob(queue, record, state)
+                return FoundJob(queue, record, state, place)
         return None
 
 

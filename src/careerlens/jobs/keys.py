@@ -10,6 +10,7 @@ careerlens:{u}:upload:…    an uploaded file
 careerlens:{u}:idem:…      the answer to a request with an Idempotency-Key
 careerlens:queues          set of the names of queues that have been used
 careerlens:workers         sorted set of worker processes by when they were last heard of
+careerlens:workers:{q}     the same of one queue, each with how many jobs it runs at a time
 """
 
 from __future__ import annotations
@@ -43,6 +44,11 @@ def upload_key(user_id: str, key: str) -> str:
 def idempotency_key(user_id: str, digest: str) -> str:
     """String that remembers what a request with this Idempotency-Key led to."""
     return _user_key(user_id, f"idem:{digest}")
+
+
+def queue_workers_key(queue: str) -> str:
+    """Sorted set of a queue's worker processes; members as `jobs/pace.py` makes them."""
+    return f"{WORKERS_KEY}:{{{queue}}}"
 
 
 def live_member(queue: str, job_id: str) -> str:

@@ -13,7 +13,7 @@ from careerlens.jobs.finding import FoundJob, JobFinder
 from careerlens.jobs.ids import JobId
 from careerlens.jobs.keys import live_key, live_member, split_live_member
 from careerlens.jobs.owner import owner_of
-from careerlens.queue import JobRecord, QueueState
+from careerlens.queue import Standing
 from careerlens.wire.connection import Arg
 from careerlens.wire.link import Link
 
@@ -76,7 +76,7 @@ class LiveIndex:
         gone: list[str] = []
         grace_ends = epoch_ms() - _UNSEEN_GRACE_MS
         for queue, job_id, entered_ms in page:
-            record, state = read[queue, job_id]
+            record, state, place = read[queue, job_id]
             if record is None or record.name is None:
                 # It may be on its way into the queue.
                 if entered_ms < grace_ends:
@@ -84,17 +84,15 @@ class LiveIndex:
             elif state.is_final or owner_of(job_id, record.data) != user_id:
                 gone.append(live_member(queue, job_id))
             else:
-                live.append(FoundJob(self._finder.queue(queue), record, state))
+                live.append(FoundJob(self._finder.queue(queue), record, state, place))
         return live, gone
 
-    async def _read(
-        self, page: list[_Entry]
-    ) -> dict[tuple[str, str], tuple[JobRecord | None, QueueState]]:
+    async def _read(self, page: list[_Entry]) -> dict[tuple[str, str], Standing]:
         by_queue: dict[str, list[str]] = {}
         for entry in page:
             by_queue.setdefault(entry.queue, []).append(entry.job_id)
-        found: dict[tuple[str, str], tuple[JobRecord | None, QueueState]] = {}
+        found: dict[tuple[str, str], Standing] = {}
         for queue, job_ids in by_queue.items():
-            read = await self._finder.queue(queue).jobs_and_states(job_ids)
+            read = await self._finder.queue(queue).standings(job_ids)
             found.update({(queue, id_): each for id_, each in zip(job_ids, read, strict=True)})
         return found

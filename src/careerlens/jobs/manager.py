@@ -20,7 +20,13 @@ from careerlens.jobs.definitions import JobDefinition, Registry
 from careerlens.jobs.finding import FoundJob, JobFinder
 from careerlens.jobs.ids import JobId, new_job_id
 from careerlens.jobs.liveindex import LiveIndex
-from careerlens.jobs.model import CancelResponse, JobCreatedResponse, JobStatusResponse
+from careerlens.jobs.model import (
+    CancelResponse,
+    JobCreatedResponse,
+    JobStatusResponse,
+    QueuePlace,
+)
+from careerlens.jobs.pace import Paces
 from careerlens.jobs.queues import note_used
 from careerlens.jobs.snapshot import snapshot
 from careerlens.jobs.validation import ENVELOPE_FIELDS, validate_input
@@ -57,6 +63,7 @@ class JobManager:
         self._registry = registry
         self._finder = JobFinder(link, registry, prefix=prefix)
         self._live = LiveIndex(link, self._finder)
+        self._paces = Paces(link)
         self._find_past_job = find_past_job
         self._opened: set[str] = set()
 
@@ -179,12 +186,16 @@ class JobManager:
         return queue
 
     async def _snapshot(self, found: FoundJob) -> JobStatusResponse:
-        queue, record, state = found
+        queue, record, state, in_line = found
         delayed_until = None
         if state is QueueState.DELAYED:
             score = await self._link.call("ZSCORE", queue.keys.delayed, record.id)
             delayed_until = int(float(score)) // 4096 if score is not None else None
-        return snapshot(record, state, queue=queue.name, delayed_until=delayed_until)
+        place = None
+        if in_line is not None:
+            pace = await self._paces.of(queue)
+            place = QueuePlace(position=in_line.position, estimated_wait_ms=pace.wait_ms(in_line))
+        return snapshot(record, state, queue=queue.name, delayed_until=delayed_until, place=place)
 
     async def _await_end(self, queue: Queue, job_id: str, wait_s: float) -> None:
         deadline = time.monotonic() + wait_s

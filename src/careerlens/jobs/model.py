@@ -48,11 +48,22 @@ class JobProgress(WireModel):
     data: dict[str, Any] | None = None
 
 
+class QueuePlace(WireModel):
+    """Where a queued job stands in line: `position` from 1, and how long it may still wait.
+
+    The estimate is None while nothing is known to make one from.
+    """
+
+    position: Annotated[int, Field(ge=1)]
+    estimated_wait_ms: Annotated[int, Field(ge=0)] | None = None
+
+
 class JobStatusResponse(WireModel):
     """The whole truth about one job, for its owner. Times are epoch milliseconds.
 
     `error` is a sentence for people, `error_code` the same for programs. `delayed_until` is set
-    while a queued job waits for its time, `retrying` while it waits for another attempt.
+    while a queued job waits for its time, `retrying` while it waits for another attempt, `queue`
+    while it waits in line for its first.
     """
 
     job_id: str
@@ -70,6 +81,7 @@ class JobStatusResponse(WireModel):
     cancel_requested: bool = False
     delayed_until: int | None = None
     retrying: bool = False
+    queue: QueuePlace | None = None
 
 
 class JobCreatedResponse(WireModel):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from careerlens.jobs.endings import status_of_failure
-from careerlens.jobs.model import JobStatus, JobStatusResponse
+from careerlens.jobs.model import JobStatus, JobStatusResponse, QueuePlace
 from careerlens.jobs.progress import read_progress
 from careerlens.queue import JobRecord, QueueState
 
@@ -18,7 +18,12 @@ def status_of(record: JobRecord, state: QueueState) -> JobStatus:
 
 
 def snapshot(
-    record: JobRecord, state: QueueState, *, queue: str, delayed_until: int | None = None
+    record: JobRecord,
+    state: QueueState,
+    *,
+    queue: str,
+    delayed_until: int | None = None,
+    place: QueuePlace | None = None,
 ) -> JobStatusResponse:
     """Everything its owner may see of a job, and nothing else that the record holds.
 
@@ -45,4 +50,5 @@ def snapshot(
         cancel_requested=record.cancel_requested_at_ms is not None,
         delayed_until=delayed_until if is_delayed else None,
         retrying=status is JobStatus.QUEUED and record.attempts_made > 0,
+        queue=place if record.attempts_made == 0 else None,
     )

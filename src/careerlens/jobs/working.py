@@ -15,6 +15,7 @@ from careerlens.foundation.logging import get_logger
 from careerlens.foundation.settings import Settings
 from careerlens.jobs.definitions import JobDefinition, Registry
 from careerlens.jobs.keys import WORKERS_KEY
+from careerlens.jobs.pace import HEARTBEAT_LIFE_S, Presence
 from careerlens.jobs.processing import JobProcessor, describe_failure
 from careerlens.jobs.uploads import UploadStore
 from careerlens.jobs.workerhealth import health_of, serve_health
@@ -23,7 +24,6 @@ from careerlens.wire.link import Link
 from careerlens.worker import Limiter, Worker, WorkerOptions
 
 HEARTBEAT_INTERVAL_S = 5.0
-HEARTBEAT_LIFE_S = 20.0
 _FORGOTTEN_AFTER_MS = 3_600_000
 _MINUTE_MS = 60_000
 
@@ -123,7 +123,8 @@ async def _together(workers: Sequence[Worker], link: Link, name: str) -> None:
     """Run every worker; the first that fails ends the process, in its own words."""
     try:
         async with asyncio.TaskGroup() as group:
-            beating = group.create_task(_beat(link, name), name="heartbeat")
+            presences = [_presence(worker, name) for worker in workers]
+            beating = group.create_task(_beat(link, name, presences), name="heartbeat")
             tasks = [
                 group.create_task(worker.run(), name=f"worker {worker.queue_name}")
                 for worker in workers
@@ -134,7 +135,17 @@ async def _together(workers: Sequence[Worker], link: Link, name: str) -> None:
         raise errors.exceptions[0] from None
 
 
-async def _beat(link: Link, name: str) -> None:
+def _presence(worker: Worker, name: str) -> Presence:
+    limit = worker.options.limiter
+    return Presence(
+        queue=worker.queue_name,
+        process=name,
+        slots=worker.options.concurrency,
+        start_interval_ms=limit.duration_ms / limit.max_jobs if limit is not None else 0.0,
+    )
+
+
+async def _beat(link: Link, name: str, presences: Sequence[Presence]) -> None:
     """Say again and again that this process is there. Silence while Redis is away is no harm."""
     try:
         while True:
@@ -144,6 +155,7 @@ async def _beat(link: Link, name: str) -> None:
                     [
                         ("ZADD", WORKERS_KEY, now_ms, name),
                         ("ZREMRANGEBYSCORE", WORKERS_KEY, 0, now_ms - _FORGOTTEN_AFTER_MS),
+                        *(command for each in presences for command in each.telling(now_ms)),
                     ]
                 )
             except (ServiceUnavailableError, WireError) as error:
@@ -152,4 +164,5 @@ async def _beat(link: Link, name: str) -> None:
     finally:
         with suppress(ServiceUnavailableError, WireError):  # then it fades by itself
             if link.is_connected:
-                await link.call("ZREM", WORKERS_KEY, name)
+                leaving = [each.leaving() for each in presences]
+                await link.call_many([("ZREM", WORKERS_KEY, name), *leaving])

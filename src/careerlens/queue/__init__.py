@@ -11,7 +11,7 @@ async with Link("redis://localhost:6379") as link:
 from careerlens.queue.flows import AddedFlow, ChildFailure, Flow, add_flow
 from careerlens.queue.options import Backoff, JobOptions, NewJob, Retention
 from careerlens.queue.producer import CancelOutcome, Queue
-from careerlens.queue.record import JobRecord, QueueState
+from careerlens.queue.record import JobRecord, PlaceInLine, QueueState, Standing
 from careerlens.queue.schedulers import Schedule, Scheduler, Schedulers
 
 __all__ = [
@@ -23,11 +23,13 @@ __all__ = [
     "JobOptions",
     "JobRecord",
     "NewJob",
+    "PlaceInLine",
     "Queue",
     "QueueState",
     "Retention",
     "Schedule",
     "Scheduler",
     "Schedulers",
+    "Standing",
     "add_flow",
 ]

@@ -10,7 +10,7 @@ from uuid import uuid4
 import careerlens
 from careerlens.foundation.clock import epoch_ms
 from careerlens.queue.options import MAX_PRIORITY, JobOptions, NewJob
-from careerlens.queue.record import JobRecord, QueueState
+from careerlens.queue.record import NOWHERE, JobRecord, QueueState, Standing
 from careerlens.queue.schedulers import Schedulers
 from careerlens.wire.calls import LOG_LINES_KEPT, Adding, QueueCalls
 from careerlens.wire.cancel import CANCEL_MARK, ERROR_CODE
@@ -24,6 +24,7 @@ from careerlens.wire.packing import strict_json
 EVENTS_KEPT = 100_000
 _COUNTED = ("active", "completed", "delayed", "failed", "paused", "prioritized", "wait")
 _OBLITERATED_PER_CALL = 1_000
+_DIGITS_OF_A_TIME = 15
 
 
 _PLAIN = JobOptions()
@@ -142,14 +143,39 @@ class Queue:
         self, job_ids: Sequence[str]
     ) -> list[tuple[JobRecord | None, QueueState]]:
         """As `job_and_state` for many jobs in one round trip, in the order asked."""
+        return [(found.record, found.state) for found in await self.standings(job_ids)]
+
+    async def standings(self, job_ids: Sequence[str]) -> list[Standing]:
+        """As `jobs_and_states`, with the places in line of those that wait."""
         known = [job_id for job_id in dict.fromkeys(job_ids) if can_name_a_job(job_id)]
         replies = await self._link.run_many([self._calls.snapshot(id_) for id_ in known])
         found = {
-            job_id: (JobRecord.from_fields(job_id, flat), QueueState(_text(state)))
-            for job_id, (state, flat) in zip(known, replies, strict=True)
-            if flat
+            job_id: Standing.read(job_id, reply)
+            for job_id, reply in zip(known, replies, strict=True)
         }
-        return [found.get(job_id, (None, QueueState.UNKNOWN)) for job_id in job_ids]
+        return [found.get(job_id, NOWHERE) for job_id in job_ids]
+
+    async def run_times_ms(self, count: int) -> list[int]:
+        """How long the last attempts of the `count` jobs took that ended last, latest first.
+
+        Jobs that ended without having run, or whose producer wanted nothing kept, are left out.
+        """
+        ended: list[tuple[float, str]] = []
+        for key in (self.keys.completed, self.keys.failed):
+            found = await self._link.call("ZREVRANGE", key, 0, count - 1, "WITHSCORES")
+            ended += [
+                (float(score), job_id.decode())
+                for job_id, score in zip(found[::2], found[1::2], strict=True)
+            ]
+        latest = [job_id for _, job_id in sorted(ended, reverse=True)[:count]]
+        times = await self._link.call_many(
+            [("HMGET", self.keys.job(job_id), "processedOn", "finishedOn") for job_id in latest]
+        )
+        return [
+            max(0, int(finished) - int(processed))
+            for processed, finished in times
+            if _is_number(processed) and _is_number(finished)
+        ]
 
     async def counts(self) -> dict[str, int]:
         """How many jobs are in each state, by the names of `QueueState`."""
@@ -288,6 +314,10 @@ class Queue:
         if code < 0:
             raise ScriptRefusedError(call[0].name, Refusal(code), job_id)
         return code
+
+
+def _is_number(value: bytes | None) -> bool:
+    return value is not None and value.isdigit() and len(value) <= _DIGITS_OF_A_TIME
 
 
 def _text(value: Any) -> str:

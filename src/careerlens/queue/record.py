@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from enum import StrEnum
 from functools import cached_property
-from typing import Any
+from typing import Any, NamedTuple
 
 from careerlens.foundation.foreignjson import parse_foreign
 from careerlens.wire.cancel import CANCEL_MARK, ERROR_CODE
@@ -30,6 +30,13 @@ class QueueState(StrEnum):
     def is_final(self) -> bool:
         """Whether the job has ended."""
         return self in {QueueState.COMPLETED, QueueState.FAILED}
+
+
+class PlaceInLine(NamedTuple):
+    """Where a job waits: its position from 1, and how many jobs ran at that moment."""
+
+    position: int
+    running: int
 
 
 class JobRecord:
@@ -222,3 +229,27 @@ def _integer(text: str | None) -> int | None:
         return int(float(text))
     except (ValueError, OverflowError):
         return None
+
+
+class Standing(NamedTuple):
+    """A job, where it is, and its place in line while it waits there, read at one moment.
+
+    A job without priority has a `place` only among the first thousand.
+    """
+
+    record: JobRecord | None
+    state: QueueState
+    place: PlaceInLine | None = None
+
+    @classmethod
+    def read(cls, job_id: str, reply: Sequence[Any]) -> Standing:
+        """From the reply of `lua/snapshot.lua`."""
+        state, flat, *place = reply
+        if not flat:
+            return NOWHERE
+        in_line = PlaceInLine(*map(int, place)) if place and place[0] is not None else None
+        return cls(JobRecord.from_fields(job_id, flat), QueueState(state.decode()), in_line)
+
+
+NOWHERE = Standing(None, QueueState.UNKNOWN)
+"""How a job stands that the queue does not know."""

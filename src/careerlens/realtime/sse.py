@@ -1,6 +1,7 @@
 """One job's events over HTTP, as server-sent events that `curl -N` shows as they come.
 
-    event: job:status       where the job stands when the stream begins, and after a gap
+    event: job:status       where the job stands when the stream begins, and after a gap; without
+                            `id:`, that it has moved up in line
     event: job:update       each entry of the owner's feed about this job
     : ping                  every 15 s, so that nothing on the way takes silence for death
 
@@ -15,9 +16,10 @@ import time
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
 
+from careerlens.foundation.errors import JobNotFoundError, ServiceUnavailableError
 from careerlens.jobs.endings import is_last
 from careerlens.jobs.manager import JobManager
-from careerlens.jobs.model import JobStatusResponse, JobUpdate
+from careerlens.jobs.model import JobStatus, JobStatusResponse, JobUpdate, QueuePlace
 from careerlens.realtime.entries import Resync, is_position
 from careerlens.realtime.feed import Feed, Page
 
@@ -72,9 +74,11 @@ class _JobStream:
         self._job_id = job_id
         self._ends_at = ends_at
         self._ping_interval_s = ping_interval_s
+        self._is_queued = False
+        self._place: QueuePlace | None = None
 
     async def run(self, position: str, status: JobStatusResponse) -> AsyncGenerator[bytes, None]:
-        yield _event("job:status", position, status.model_dump_json(by_alias=True))
+        yield self._told(position, status)
         if status.status.is_final:
             async for event in self._rest(position):
                 yield event
@@ -100,15 +104,18 @@ class _JobStream:
                 await asyncio.wait({upcoming}, timeout=wait_s)
                 if not upcoming.done():
                     yield _PING
+                    if (moved := await self._moved_in_line()) is not None:
+                        yield moved
                     continue
                 entry = upcoming.result()
                 upcoming = asyncio.ensure_future(anext(entries))
                 if isinstance(entry, Resync):
                     status = await self._manager.get_job_status(self._job_id, self._user_id)
-                    yield _event("job:status", entry.id, status.model_dump_json(by_alias=True))
+                    yield self._told(entry.id, status)
                     if status.status.is_final:
                         return
                 elif self._is_ours(entry):
+                    self._is_queued = entry.status is JobStatus.QUEUED
                     yield _update(entry)
                     if is_last(entry.event):
                         return
@@ -116,6 +123,23 @@ class _JobStream:
             upcoming.cancel()
             await asyncio.gather(upcoming, return_exceptions=True)
             await entries.aclose()
+
+    def _told(self, event_id: str | None, status: JobStatusResponse) -> bytes:
+        self._is_queued = status.status is JobStatus.QUEUED
+        self._place = status.queue
+        return _event("job:status", event_id, status.model_dump_json(by_alias=True))
+
+    async def _moved_in_line(self) -> bytes | None:
+        """The job's status, when it waits in line and stands at another place than was told."""
+        if not self._is_queued:
+            return None
+        try:
+            status = await self._manager.get_job_status(self._job_id, self._user_id)
+        except (ServiceUnavailableError, JobNotFoundError):
+            return None  # the feed waits for the server too, and tells of a removal
+        if status.queue is None or status.queue == self._place:
+            return None
+        return self._told(None, status)
 
     def _patience(self) -> float:
         """Seconds until the next ping is due; 0 once the caller's time is over."""
@@ -140,6 +164,7 @@ def _update(entry: JobUpdate | Resync) -> bytes:
     return _event("job:update", entry.id, entry.model_dump_json(by_alias=True))
 
 
-def _event(name: str, event_id: str, data: str) -> bytes:
+def _event(name: str, event_id: str | None, data: str) -> bytes:
     # JSON text holds no line breaks, so one data line is enough.
-    return f"event: {name}\nid: {event_id}\ndata: {data}\n\n".encode()
+    where = "" if event_id is None else f"id: {event_id}\n"
+    return f"event: {name}\n{where}data: {data}\n\n".encode()

@@ -156,7 +156,7 @@ class QueueCalls:
         return bullmq_script("getStateV2"), self._states, (job_id,)
 
     def snapshot(self, job_id: str) -> Call:
-        """State and hash at one moment (`lua/snapshot.lua`)."""
+        """State, hash and place in line at one moment (`lua/snapshot.lua`)."""
         keys = (*self._states, *self._named("*", job_id))
         return own_script("snapshot"), keys, (job_id,)
 
