@@ -313,12 +313,10 @@ class Link:
 
 
 async def _all_of(replies: Sequence[asyncio.Future[Any]]) -> list[Any]:
-    # Each is awaited although one may fail, so that no failure stays unheard.
-    outcomes = await asyncio.gather(*replies, return_exceptions=True)
-    for outcome in outcomes:
-        if isinstance(outcome, BaseException) and not isinstance(outcome, hiredis.ReplyError):
-            raise outcome
-    return list(outcomes)
+    # They come in order: with the last one all are there, or have failed.
+    if replies:
+        await replies[-1]
+    return [reply.result() for reply in replies]
 
 
 def _single(url: str) -> Address:
