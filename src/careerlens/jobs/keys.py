@@ -6,6 +6,8 @@ is the encoded user id, braces included.
 careerlens:{u}:live        sorted set of `{queue}/{jobId}` by creation time: the user's live jobs
 careerlens:{u}:feed        stream of what happened to the user's jobs
 careerlens:{u}:wake        channel that says the feed has grown
+careerlens:{u}:stream:…    stream of the text that a job has written
+careerlens:{u}:text:…      channel that says that text has grown
 careerlens:{u}:upload:…    an uploaded file
 careerlens:{u}:idem:…      the answer to a request with an Idempotency-Key
 careerlens:queues          set of the names of queues that have been used
@@ -34,6 +36,16 @@ def feed_key(user_id: str) -> str:
 def wake_channel(user_id: str) -> str:
     """Channel on which the newest feed id is published."""
     return _user_key(user_id, "wake")
+
+
+def text_key(user_id: str, job_id: str) -> str:
+    """Stream of the text that the job has written."""
+    return _user_key(user_id, f"stream:{job_id}")
+
+
+def text_channel(user_id: str, job_id: str) -> str:
+    """Channel that says that the job has written more text."""
+    return _user_key(user_id, f"text:{job_id}")
 
 
 def upload_key(user_id: str, key: str) -> str:
