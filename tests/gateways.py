@@ -68,7 +68,7 @@ async def running_gateway(
         gateway = Gateway(services, origins=origins, link=link, limits=limits)
         listener = listen("127.0.0.1", port)
         closing.callback(listener.close)
-        server = make_server(gateway, max_frame_bytes=limits.max_payload_bytes)
+        server = make_server(gateway)
         serving = asyncio.create_task(
             serve_until_cancelled(server, listener, before_stop=gateway.drain)
         )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import random
-from collections.abc import AsyncGenerator
+from collections.abc import Callable, Sequence
 
 import pytest
 
@@ -19,6 +19,7 @@ from careerlens.realtime.entries import (
 )
 from careerlens.realtime.fanout import Delivery, Fanout, encode
 from careerlens.realtime.feed import Feed, Page
+from careerlens.realtime.wakeups import Interest
 from support import eventually
 
 
@@ -36,13 +37,29 @@ class SlowFeed(Feed):
     def __init__(self, chance: random.Random) -> None:
         self.entries: list[Entry] = []
         self._chance = chance
-        self._grown = asyncio.Condition()
+        self._interests: set[Interest] = set()
+        self._fetching: set[asyncio.Task[None]] = set()
 
-    async def grow(self, new: Entry) -> None:
+    def grow(self, new: Entry) -> None:
         """Append an entry."""
-        async with self._grown:
-            self.entries.append(new)
-            self._grown.notify_all()
+        self.entries.append(new)
+        for interest in self._interests:
+            interest.wake()
+
+    def attend(self, watch: Interest) -> None:
+        self._interests.add(watch)
+        watch.wake()
+
+    def forget(self, watch: Interest) -> None:
+        self._interests.discard(watch)
+
+    def fetch(self, user_id: str, after: str, take: Callable[[Page], None]) -> None:
+        async def fetch() -> None:
+            take(await self.read_when_reachable(user_id, after))
+
+        task = asyncio.create_task(fetch())
+        self._fetching.add(task)
+        task.add_done_callback(self._fetching.discard)
 
     async def read_when_reachable(self, user_id: str, after: str, limit: int = 256) -> Page:
         rows = self._after(after)[: min(limit, self._chance.randint(1, 5))]
@@ -50,16 +67,6 @@ class SlowFeed(Feed):
         for _ in range(self._chance.randint(0, 6)):
             await asyncio.sleep(0)
         return Page(entries=rows, position=rows[-1].id if rows else after, is_last=is_last)
-
-    async def follow(self, user_id: str, after: str | None = None) -> AsyncGenerator[Entry, None]:
-        position = after or "0-0"
-        while True:
-            async with self._grown:
-                while not self._after(position):
-                    await self._grown.wait()
-            for found in self._after(position):
-                position = found.id
-                yield found
 
     def _after(self, position: str) -> list[Entry]:
         return [one for one in self.entries if parse_position(one.id) > parse_position(position)]
@@ -69,7 +76,7 @@ class Socket:
     """A socket with room for a few entries, which reads now and then."""
 
     def __init__(self, room: int = 10_000) -> None:
-        self.received: list[str] = []
+        self.received: list[bytes] = []
         self._unread = 0
         self._room = room
         self._has_room = asyncio.Event()
@@ -78,10 +85,11 @@ class Socket:
     def has_backlog(self) -> bool:
         return self._unread >= self._room
 
-    def send_entry(self, message: str) -> None:
+    def send_entries(self, frames: Sequence[bytes], joined: bytes) -> None:
         assert not self.has_backlog, "sent more than there was room for"
-        self.received.append(message)
-        self._unread += 1
+        assert joined == b"".join(frames)
+        self.received += frames
+        self._unread += len(frames)
 
     async def room(self) -> bool:
         while self.has_backlog:
@@ -104,24 +112,22 @@ async def test_each_socket_gets_each_entry_once_and_in_order(seed: int) -> None:
     feed, total = SlowFeed(chance), 120
     fanout = Fanout(feed)
     sockets = [(Socket(chance.choice([1, 3, 10_000])), chance.randint(0, total)) for _ in range(8)]
-    delivering: list[asyncio.Task[None]] = []
+    deliveries: list[Delivery] = []
 
-    async def join(socket: Socket, moment: int) -> None:
+    def join(socket: Socket, moment: int) -> None:
         resume_at = f"{chance.randint(0, moment)}-0" if moment else "0-0"
         end = feed.entries[-1].id if feed.entries else "0-0"
         first = parse_position(resume_at)[0] + 1
         expected[socket] = [encode(entry(number)) for number in range(first, total + 1)]
-        delivering.append(
-            asyncio.create_task(fanout.deliver("ada", Delivery(socket, resume_at), end=end))
-        )
+        deliveries.append(fanout.deliver("ada", socket, resume_at=resume_at, end=end))
 
-    expected: dict[Socket, list[str]] = {}
+    expected: dict[Socket, list[bytes]] = {}
     for number in range(total + 1):
         for socket, moment in sockets:
             if moment == number:
-                await join(socket, moment)
+                join(socket, moment)
         if number < total:
-            await feed.grow(entry(number + 1))
+            feed.grow(entry(number + 1))
         for socket, _ in sockets:
             if chance.random() < 0.5:
                 socket.read()
@@ -134,9 +140,8 @@ async def test_each_socket_gets_each_entry_once_and_in_order(seed: int) -> None:
         return all(len(got.received) >= len(want) for got, want in expected.items())
 
     await eventually(all_read, every=0)
-    for task in delivering:
-        task.cancel()
-    await asyncio.gather(*delivering, return_exceptions=True)
+    for delivery in deliveries:
+        delivery.leave()
     for socket, want in expected.items():
         assert socket.received == want
 
@@ -144,14 +149,12 @@ async def test_each_socket_gets_each_entry_once_and_in_order(seed: int) -> None:
 async def test_a_feed_that_lost_its_end_is_followed_from_there() -> None:
     feed = SlowFeed(random.Random(1))
     fanout, socket = Fanout(feed), Socket()
-    delivery = Delivery(socket, "9-0")
-    delivering = asyncio.create_task(fanout.deliver("ada", delivery, end="9-0"))
-    await feed.grow(entry(10))
+    delivery = fanout.deliver("ada", socket, resume_at="9-0", end="9-0")
+    feed.grow(entry(10))
     await eventually(lambda: len(socket.received) == 1)
     rewound = Resync(id="4-0", reason="position_not_retained")
     hub = fanout._hubs["ada"]
-    hub._fan_out(rewound)
-    hub._fan_out(entry(5))
+    hub.take(Page(entries=[rewound], position="4-0", is_last=True))
+    hub.take(Page(entries=[entry(5)], position="5-0", is_last=True))
     assert socket.received[1:] == [encode(rewound), encode(entry(5))]
-    delivering.cancel()
-    await asyncio.gather(delivering, return_exceptions=True)
+    delivery.leave()

@@ -1,4 +1,4 @@
-"""Engine.IO over ASGI: long-polling and websockets, and what neither may do.
+"""Engine.IO: long-polling over ASGI and websockets, and what neither may do.
 
 Origins are compared with a list, exactly; a request without Origin comes from no web page, and
 proves itself by its token like any other. Cookies are never read. Bodies and frames are bounded
@@ -17,47 +17,53 @@ from careerlens.realtime.connection import (
     PROBE,
     UPGRADE,
     Connection,
+    Heart,
     Limits,
 )
+from careerlens.realtime.frames import text_frame
 from careerlens.realtime.request import (
     BAD_METHOD,
     BAD_REQUEST,
     FORBIDDEN,
-    POLICY,
     UNKNOWN_SESSION,
     UNKNOWN_TRANSPORT,
     WRONG_VERSION,
     BadRequestError,
+    Head,
     Receive,
     Request,
     Scope,
     Send,
 )
+from careerlens.realtime.timing import Deadlines
+from careerlens.realtime.websocket import POLICY, Websocket
 
 MAX_CONNECTIONS = 20_000
 _SEPARATOR = "\x1e"
 _MAX_PACKETS_PER_POST = 64
 # Python's client refuses a body with more; browsers take any number.
 _MAX_PACKETS_PER_POLL = 16
-_CLOSE_CODES = {"draining": 1012, "internal_error": 1011, "token_expired": 4401}
 _ORDINARY = frozenset({"client_closed", "client_left", "transport_closed"})
+_PROBE_ANSWER = text_frame(PONG + PROBE)
 
 
 class Endpoint:
-    """The ASGI application below `/socket.io/`. `on_connection` gives each connection a session."""
+    """What lies below `/socket.io/`. `on_connection` gives each connection its listener."""
 
     def __init__(
         self,
         *,
         origins: Collection[str],
         on_connection: Callable[[Connection], None],
-        limits: Limits | None = None,
+        limits: Limits,
     ) -> None:
         self._origins = frozenset(origins) - {"*", "null"}
         self._on_connection = on_connection
-        self._limits = limits or Limits()
+        self._limits = limits
         self._connections: dict[str, Connection] = {}
-        self._upgrading: set[str] = set()
+        self._trials: dict[str, Trial] = {}
+        self._heart = Heart(limits)
+        self._forgetting = Deadlines[str](limits.flush_s, self._forget)
         self.is_draining = False
 
     @property
@@ -65,42 +71,47 @@ class Endpoint:
         """The connections that are open, or still hand over their last packets."""
         return self._connections.values()
 
+    def closed(self, connection: Connection) -> None:
+        """Call when a connection is closed, so that it is forgotten once it can be."""
+        if connection.is_websocket:
+            self._forget(connection.sid)
+        else:
+            self._forgetting.add(connection.sid)
+
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        request = Request(scope, receive, send)
+        request = Request(Head.of_scope(scope), receive, send)
         try:
-            request.read_query()
-            if request.origin is not None and request.origin not in self._origins:
-                raise BadRequestError(*FORBIDDEN, status=403)
-            if scope["type"] == "websocket":
-                await self._websocket(request)
-            else:
-                await self._polling(request)
+            self._check(request.head)
+            await self._polling(request)
         except BadRequestError as error:
-            await request.refuse(error.status, error.body)
+            await request.refuse(error)
+
+    def _check(self, head: Head) -> None:
+        head.read_query()
+        if head.origin is not None and head.origin not in self._origins:
+            raise BadRequestError(*FORBIDDEN, status=403)
 
     # Long-polling
 
     async def _polling(self, request: Request) -> None:
-        if request.method == "OPTIONS":
-            await request.answer(204, "")
+        if request.head.method == "OPTIONS":
+            await request.answer(204, b"")
             return
-        if request.query("transport") != "polling" or request.query("j") is not None:
+        if request.head.query("transport") != "polling" or request.head.query("j") is not None:
             raise BadRequestError(*UNKNOWN_TRANSPORT)
-        sid = request.query("sid")
+        sid = request.head.query("sid")
         if sid is None:
-            if request.method != "GET":
+            if request.head.method != "GET":
                 raise BadRequestError(*BAD_METHOD)
-            connection = self._open(request, upgrades=["websocket"])
-            await request.answer(
-                200, _SEPARATOR.join(connection.next_packets(_MAX_PACKETS_PER_POLL))
-            )
+            connection = self._open(request.head, upgrades=["websocket"])
+            await request.answer(200, _joined(connection.next_packets(_MAX_PACKETS_PER_POLL)))
             return
         connection = self._find(sid)
         if connection.is_websocket:
             raise BadRequestError(*BAD_REQUEST)
-        if request.method == "GET":
+        if request.head.method == "GET":
             await self._poll(connection, request)
-        elif request.method == "POST":
+        elif request.head.method == "POST":
             await self._take_post(connection, request)
         else:
             raise BadRequestError(*BAD_METHOD)
@@ -116,10 +127,10 @@ class Endpoint:
                 connection.close("transport_closed", at_once=True)
                 return
             if connection.is_upgrading and connection.closed_because is None:
-                packets = [NOOP]
+                packets = []
             else:
                 packets = connection.next_packets(_MAX_PACKETS_PER_POLL)
-            await request.answer(200, _SEPARATOR.join(packets or [NOOP]))
+            await request.answer(200, _joined(packets) or NOOP.encode())
         finally:
             connection.is_polled = False
 
@@ -133,92 +144,56 @@ class Endpoint:
         if len(packets) > _MAX_PACKETS_PER_POST:
             connection.close("protocol_error", at_once=True)
         for packet in packets:
-            await connection.receive(packet)
+            connection.on_text(packet)
+            if connection.listener is not None:
+                await connection.listener.caught_up()
         if connection.closed_because not in {None, *_ORDINARY}:
             raise BadRequestError(*BAD_REQUEST)
-        await request.answer(200, "ok")
+        await request.answer(200, b"ok")
 
     # Websockets
 
-    async def _websocket(self, request: Request) -> None:
-        if request.query("transport") != "websocket":
+    def open_websocket(self, head: Head, socket: Websocket) -> None:
+        """Begin a connection on a websocket, or try to move one there.
+
+        Raises `BadRequestError` for what is neither.
+        """
+        self._check(head)
+        if head.query("transport") != "websocket":
             raise BadRequestError(*UNKNOWN_TRANSPORT)
-        sid = request.query("sid")
+        sid = head.query("sid")
         if sid is None:
-            connection = self._open(request, upgrades=[])
-            connection.is_websocket = True
-            try:
-                await request.accept()
-            except BadRequestError:
-                connection.close("transport_closed", at_once=True)
-                raise
-            await self._carry(connection, request)
+            socket.check(head)
+            connection = self._open(head, upgrades=[])
+            socket.accept(head, connection)
+            connection.carry_by(socket)
             return
         connection = self._find(sid)
-        if connection.is_websocket or sid in self._upgrading:
+        if connection.is_websocket or sid in self._trials:
             raise BadRequestError(*BAD_REQUEST)
-        self._upgrading.add(sid)
-        try:
-            await request.accept()
-            upgraded = await self._upgrade(connection, request)
-        finally:
-            self._upgrading.discard(sid)
-            connection.is_upgrading = False
-        if upgraded:
-            connection.is_websocket = True
-            await self._carry(connection, request)
-        else:
-            await request.close_websocket(POLICY, "upgrade_failed")
+        socket.check(head)
+        trial = self._trials[sid] = Trial(self, connection, socket)
+        socket.accept(head, trial)
 
-    async def _upgrade(self, connection: Connection, request: Request) -> bool:
-        """The client tries the websocket, empties its last poll, then changes over."""
-        try:
-            async with asyncio.timeout(self._limits.upgrade_s):
-                if await request.text() != PING + PROBE:
-                    return False
-                await request.send_text(PONG + PROBE)
-                connection.end_polls()
-                return await request.text() == UPGRADE and connection.closed_because is None
-        except (TimeoutError, OSError):
-            return False
-
-    async def _carry(self, connection: Connection, request: Request) -> None:
-        reading = asyncio.create_task(_read(connection, request), name="websocket-read")
-        writing = asyncio.create_task(_write(connection, request), name="websocket-write")
-        try:
-            await connection.wait_closed()
-            _, unfinished = await asyncio.wait({writing}, timeout=self._limits.flush_s)
-            if unfinished:
-                request.abort()
-        finally:
-            connection.close("transport_closed", at_once=True)
-            reading.cancel()
-            writing.cancel()
-            await asyncio.gather(reading, writing, return_exceptions=True)
-        reason = connection.closed_because or "transport_closed"
-        await request.close_websocket(_CLOSE_CODES.get(reason, POLICY), reason)
+    def tried(self, trial: Trial) -> None:
+        """Call when a trial is over."""
+        self._trials.pop(trial.connection.sid, None)
 
     # Connections
 
-    def _open(self, request: Request, *, upgrades: list[str]) -> Connection:
-        if request.query("EIO") != "4":
+    def _open(self, head: Head, *, upgrades: list[str]) -> Connection:
+        if head.query("EIO") != "4":
             raise BadRequestError(*WRONG_VERSION)
         if self.is_draining or len(self._connections) >= MAX_CONNECTIONS:
             raise BadRequestError(*BAD_REQUEST, status=503)
-        connection = Connection(request.peer, self._limits)
+        connection = Connection(head.peer, self._limits, self._heart)
         self._connections[connection.sid] = connection
         self._on_connection(connection)
-        forget_later = connection.on_closed
-
-        def on_closed(reason: str) -> None:
-            loop = asyncio.get_running_loop()
-            loop.call_later(self._limits.flush_s, self._connections.pop, connection.sid, None)
-            if forget_later is not None:
-                forget_later(reason)
-
-        connection.on_closed = on_closed
         connection.greet(upgrades=upgrades)
         return connection
+
+    def _forget(self, sid: str) -> None:
+        self._connections.pop(sid, None)
 
     def _find(self, sid: str) -> Connection:
         connection = self._connections.get(sid)
@@ -227,22 +202,58 @@ class Endpoint:
         return connection
 
 
-async def _read(connection: Connection, request: Request) -> None:
-    """Take frames until the other side is gone, or says what it must not."""
-    try:
-        while connection.closed_because is None:
-            await connection.receive(await request.text())
-    except OSError:
-        connection.close("transport_closed", at_once=True)
+class Trial:
+    """A websocket on trial: the client probes it, empties its last poll, then changes over."""
+
+    def __init__(self, endpoint: Endpoint, connection: Connection, socket: Websocket) -> None:
+        self.connection = connection
+        self._endpoint = endpoint
+        self._socket = socket
+        self._has_probed = False
+        self._timer = asyncio.get_running_loop().call_later(
+            connection.limits.upgrade_s, self._give_up
+        )
+
+    def on_text(self, text: str) -> None:
+        """Only the steps of an upgrade, in order."""
+        connection = self.connection
+        if not self._has_probed and text == PING + PROBE:
+            self._has_probed = True
+            self._socket.write(_PROBE_ANSWER)
+            connection.end_polls()
+        elif self._has_probed and text == UPGRADE and connection.closed_because is None:
+            self._end()
+            self._socket.hand_over(connection)
+            connection.carry_by(self._socket)
+        else:
+            self._give_up()
+
+    def on_room(self) -> None:
+        """Nothing waits to be written."""
+
+    def on_lost(self) -> None:
+        """Polling goes on."""
+        self._end()
+
+    def may_speak(self, size: int) -> bool:
+        """As anything else that the client says."""
+        if self.connection.may_speak(size):
+            return True
+        self._give_up()
+        return False
+
+    def _give_up(self) -> None:
+        self._end()
+        self._socket.close(POLICY, "upgrade_failed")
+
+    def _end(self) -> None:
+        self._timer.cancel()
+        self.connection.is_upgrading = False
+        self._endpoint.tried(self)
 
 
-async def _write(connection: Connection, request: Request) -> None:
-    """Hand over packets, as fast as the other side reads, until closed and empty."""
-    try:
-        while (packet := await connection.next_packet()) is not None:
-            await request.send_text(packet)
-    except OSError:
-        connection.close("transport_closed", at_once=True)
+def _joined(packets: list[bytes]) -> bytes:
+    return _SEPARATOR.encode().join(packets)
 
 
 async def _first(wanted: Awaitable[None], otherwise: Awaitable[None]) -> bool:

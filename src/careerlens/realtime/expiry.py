@@ -4,19 +4,34 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable
+from typing import Protocol
 
 WARNING_S = 60.0
-# Timers follow the loop's clock, expiry the wall's: look again at least this often.
-_LONGEST_NAP_S = 30.0
+# Timers follow the loop's clock, expiry the wall's. What is further away than this has no timer:
+# it is looked for again at each heartbeat.
+_LONGEST_NAP_S = 60.0
+
+
+class Expiring(Protocol):
+    """What ends with its token."""
+
+    def warn(self, expires_at: float) -> None:
+        """A minute is left, until `expires_at`."""
+
+    def expire(self) -> None:
+        """The time is over."""
 
 
 class ExpiryWatch:
-    """Calls `warn` a minute before the time is over (it is told when), and `end` when it is."""
+    """Warns a minute before the time is over, and ends what expires when it is.
 
-    def __init__(self, *, warn: Callable[[float], None], end: Callable[[], None]) -> None:
-        self._warn = warn
-        self._end = end
+    `look` has to be called now and then, more often than each minute.
+    """
+
+    __slots__ = ("_expires_at", "_expiring", "_has_warned", "_is_stopped", "_timer")
+
+    def __init__(self, expiring: Expiring) -> None:
+        self._expiring = expiring
         self._expires_at: float | None = None
         self._has_warned = False
         self._is_stopped = False
@@ -26,30 +41,33 @@ class ExpiryWatch:
         """Watch this time (epoch seconds) in place of the one before; None never comes."""
         self._expires_at = expires_at
         self._has_warned = False
-        self._look()
+        self.look()
 
     def stop(self) -> None:
         """Call nothing more, whatever is asked for later: a closed session is not kept alive."""
         self._is_stopped = True
         self._rest()
 
-    def _rest(self) -> None:
-        if self._timer is not None:
-            self._timer.cancel()
-
-    def _look(self) -> None:
+    def look(self) -> None:
+        """See whether it is time."""
         self._rest()
         if self._expires_at is None or self._is_stopped:
             return
         left = self._expires_at - time.time()
         if left <= 0:
-            self._end()
+            self._expiring.expire()
             return
         if left <= WARNING_S and not self._has_warned:
             self._has_warned = True
-            self._warn(self._expires_at)
+            self._expiring.warn(self._expires_at)
             if self._is_stopped:
                 return  # the session could not be told, and is closed
         until_warning = left - WARNING_S
-        nap = min(until_warning if until_warning > 0 else left, _LONGEST_NAP_S)
-        self._timer = asyncio.get_running_loop().call_later(nap, self._look)
+        nap = until_warning if until_warning > 0 else left
+        if nap <= _LONGEST_NAP_S:
+            self._timer = asyncio.get_running_loop().call_later(nap, self.look)
+
+    def _rest(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None

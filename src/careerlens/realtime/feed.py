@@ -9,24 +9,25 @@ from __future__ import annotations
 
 import asyncio
 import random
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Callable
 from dataclasses import dataclass
 from types import TracebackType
-from typing import Self
+from typing import Any, Self
 
-from redis.exceptions import RedisError
-
+from careerlens.foundation.errors import ServiceUnavailableError
 from careerlens.foundation.logging import get_logger
-from careerlens.foundation.redis import connect
 from careerlens.jobs.keys import feed_key
-from careerlens.realtime.deadlines import answer
 from careerlens.realtime.entries import START, Entry, Resync, decode_entry, parse_position
-from careerlens.realtime.wakeups import Wakeups
+from careerlens.realtime.wakeups import Interest, Wakeups
+from careerlens.wire.connection import encode
+from careerlens.wire.errors import CommandRejectedError
+from careerlens.wire.opening import open_link
 
 BATCH = 256
 FEED_LENGTH = 10_000
 FEED_SECONDS = 48 * 3600
 _FIRST_BACKOFF_S, _LAST_BACKOFF_S = 0.05, 2.0
+_AWAY = (ServiceUnavailableError, CommandRejectedError)
 _log = get_logger("careerlens.realtime.feed")
 
 
@@ -43,8 +44,10 @@ class Feed:
     """Reads feeds. Start it (or use it as a context manager) before following."""
 
     def __init__(self, url: str) -> None:
-        self._redis = connect(url, blocking=True)
+        # Each of very many followers reads a little: what they send in one turn leaves together.
+        self._link = open_link(url, name="careerlens:feed", gathers=True)
         self._wakeups = Wakeups(url)
+        self._fetching: set[asyncio.Task[None]] = set()
 
     @property
     def channels(self) -> frozenset[str]:
@@ -58,7 +61,10 @@ class Feed:
     async def stop(self) -> None:
         """Close every connection."""
         await self._wakeups.stop()
-        await self._redis.aclose()
+        for task in self._fetching:
+            task.cancel()
+        await asyncio.gather(*self._fetching, return_exceptions=True)
+        await self._link.close()
 
     async def __aenter__(self) -> Self:
         await self.start()
@@ -73,11 +79,12 @@ class Feed:
         await self.stop()
 
     async def position(self, user_id: str) -> str:
-        """The id of the newest entry of the user's feed; `0-0` when there is none."""
-        newest = await answer(
-            "finding the end of a feed", self._redis.xrevrange(feed_key(user_id), count=1)
-        )
-        return str(newest[0][0]) if newest else START
+        """The id of the newest entry of the user's feed; `0-0` when there is none.
+
+        Raises as `Link.call`.
+        """
+        newest = await self._link.call("XREVRANGE", feed_key(user_id), "+", "-", "COUNT", 1)
+        return newest[0][0].decode() if newest else START
 
     async def read(self, user_id: str, after: str, limit: int = BATCH) -> Page:
         """The next entries after the position `after`, at most `limit`.
@@ -87,11 +94,9 @@ class Feed:
         whatever `after` says. Raises `MalformedPositionError` when it is not a position.
         """
         parse_position(after)
-        if after == START:
-            return _page(await self._range(user_id, "-", limit), after, limit)
-        rows = await self._range(user_id, after, limit + 1)
-        if rows and rows[0][0] == after:
-            return _page(rows[1:], after, limit)
+        page = _page(await self._link.call(*_command(user_id, after, limit)), after, limit)
+        if page is not None:
+            return page
         end = await self.position(user_id)
         resync = Resync(id=end, reason="position_not_retained")
         return Page(entries=[resync], position=end, is_last=False)
@@ -102,7 +107,7 @@ class Feed:
         while True:
             try:
                 return await self.read(user_id, after, limit)
-            except (RedisError, OSError) as failure:
+            except _AWAY as failure:
                 backoff = await _wait_after(failure, backoff)
 
     async def follow(self, user_id: str, after: str | None = None) -> AsyncGenerator[Entry, None]:
@@ -124,34 +129,76 @@ class Feed:
                 if page.is_last:
                     await watch.wait()
 
-    async def _range(
-        self, user_id: str, first: str, limit: int
-    ) -> list[tuple[str, dict[str, str]]]:
-        rows = await answer(
-            "reading a feed", self._redis.xrange(feed_key(user_id), min=first, count=limit)
-        )
-        return [(str(entry_id), fields) for entry_id, fields in rows]
+    def attend(self, watch: Interest) -> None:
+        """Wake the watch when its feed may have grown, and once at the beginning."""
+        self._wakeups.attend(watch)
+
+    def forget(self, watch: Interest) -> None:
+        """Wake the watch no more."""
+        self._wakeups.forget(watch)
+
+    def fetch(self, user_id: str, after: str, take: Callable[[Page], None]) -> None:
+        """As `read_when_reachable`, handing the page to `take`, which must not raise.
+
+        Costs no task as long as Redis answers.
+        """
+
+        def on_reply(reply: Any) -> None:
+            page = _page(reply, after, BATCH) if isinstance(reply, list) else None
+            if page is not None:
+                take(page)
+            else:
+                self._fetch_by_task(user_id, after, take)
+
+        payload = encode(_command(user_id, after, BATCH))
+        if not self._link.post(payload, on_reply, key=feed_key(user_id)):
+            self._fetch_by_task(user_id, after, take)
+
+    def _fetch_by_task(self, user_id: str, after: str, take: Callable[[Page], None]) -> None:
+        async def fetch() -> None:
+            take(await self.read_when_reachable(user_id, after))
+
+        task = asyncio.get_running_loop().create_task(fetch())
+        self._fetching.add(task)
+        task.add_done_callback(self._fetching.discard)
 
     async def _position_when_reachable(self, user_id: str) -> str:
         backoff = _FIRST_BACKOFF_S
         while True:
             try:
                 return await self.position(user_id)
-            except (RedisError, OSError) as failure:
+            except _AWAY as failure:
                 backoff = await _wait_after(failure, backoff)
 
 
-def _page(rows: list[tuple[str, dict[str, str]]], after: str, limit: int) -> Page:
+def _command(user_id: str, after: str, limit: int) -> tuple[str | int, ...]:
+    """Reads AT the position, to see whether it still is one; nothing stands at the start."""
+    return ("XRANGE", feed_key(user_id), after, "+", "COUNT", limit + (after != START))
+
+
+def _page(rows: list[Any], after: str, limit: int) -> Page | None:
+    """The reply to `_command`; None when the entry at the position is gone."""
+    if after != START:
+        if not rows or rows[0][0].decode() != after:
+            return None
+        del rows[0]
     entries: list[Entry] = []
-    for entry_id, fields in rows:
+    entry_id = after
+    for raw_id, raw_fields in rows:
+        entry_id = raw_id.decode()
         try:
-            entries.append(decode_entry(entry_id, fields))
+            entries.append(decode_entry(entry_id, _fields(raw_fields)))
         except ValueError as error:
             # Not ours, or from a newer version: the reader has to learn of it all the same.
             _log.error("feed_entry_unreadable", entry=entry_id, reason=str(error).splitlines()[0])
             entries.append(Resync(id=entry_id, reason="entry_unreadable"))
-    position = rows[-1][0] if rows else after
-    return Page(entries=entries, position=position, is_last=len(rows) < limit)
+    return Page(entries=entries, position=entry_id, is_last=len(rows) < limit)
+
+
+def _fields(raw: list[bytes]) -> dict[str, str]:
+    """Raises `ValueError` when it is no text."""
+    texts = [part.decode() for part in raw]
+    return dict(zip(texts[::2], texts[1::2], strict=True))
 
 
 async def _wait_after(failure: Exception, backoff: float) -> float:

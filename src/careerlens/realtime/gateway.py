@@ -44,9 +44,18 @@ from careerlens.realtime.endpoint import Endpoint
 from careerlens.realtime.fanout import Fanout
 from careerlens.realtime.feed import Feed
 from careerlens.realtime.relay import Relay
-from careerlens.realtime.request import Receive, Scope, Send
+from careerlens.realtime.request import (
+    FORBIDDEN,
+    BadRequestError,
+    Head,
+    Receive,
+    Scope,
+    Send,
+)
 from careerlens.realtime.server import listen, make_server, serve_until_cancelled
 from careerlens.realtime.session import Services, Session
+from careerlens.realtime.timing import Deadlines
+from careerlens.realtime.websocket import Websocket
 from careerlens.wire.link import Link
 
 if TYPE_CHECKING:
@@ -68,10 +77,14 @@ class Gateway:
         link: Link,
         limits: Limits | None = None,
     ) -> None:
+        self.limits = limits or Limits()
         self._services = services
         self._link = link
         self._sessions: set[Session] = set()
-        self._endpoint = Endpoint(origins=origins, on_connection=self._start, limits=limits)
+        self._introductions = Deadlines[Session](
+            self.limits.introduction_s, Session.check_introduced
+        )
+        self._endpoint = Endpoint(origins=origins, on_connection=self._start, limits=self.limits)
 
     @property
     def sessions(self) -> frozenset[Session]:
@@ -80,14 +93,17 @@ class Gateway:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         path = scope["path"]
-        if path == "/socket.io" or path.startswith("/socket.io/"):
+        if _is_ours(path):
             await self._endpoint(scope, receive, send)
-        elif scope["type"] == "http":
+        else:
             status, answer = await self._health(path, str(scope["method"]))
             await _send_json(send, status, answer)
-        else:
-            await receive()
-            await send({"type": "websocket.close", "code": 1008})
+
+    def open_websocket(self, head: Head, socket: Websocket) -> None:
+        """Open a socket. Raises `BadRequestError` to refuse it."""
+        if not _is_ours(head.path):
+            raise BadRequestError(*FORBIDDEN, status=403)
+        self._endpoint.open_websocket(head, socket)
 
     async def drain(self) -> None:
         """Ask clients to go elsewhere, then close what is left. New ones are refused."""
@@ -103,9 +119,13 @@ class Gateway:
         await asyncio.gather(*ends)
 
     def _start(self, connection: Connection) -> None:
-        session = Session(connection, self._services)
+        session = Session(connection, self._services, on_ended=self._end)
         self._sessions.add(session)
-        session.on_ended(self._sessions.discard)
+        self._introductions.add(session)
+
+    def _end(self, session: Session, connection: Connection) -> None:
+        self._sessions.discard(session)
+        self._endpoint.closed(connection)
 
     async def _health(self, path: str, method: str) -> tuple[int, dict[str, Any]]:
         if path in {LIVE_PATH, READY_PATH} and method in {"GET", "HEAD"}:
@@ -136,7 +156,6 @@ async def serve(settings: Settings, endpoint: RedisEndpoint) -> None:
     host = settings.listen_host(settings.socket_host)
     listener = listen(host, settings.socket_port)
     link = Link(endpoint.url, name="careerlens:gateway")
-    limits = Limits()
     try:
         async with Feed(endpoint.url) as feed:
             services = Services(
@@ -149,9 +168,8 @@ async def serve(settings: Settings, endpoint: RedisEndpoint) -> None:
                 services,
                 origins=settings.allowed_origins(),
                 link=link,
-                limits=limits,
             )
-            server = make_server(gateway, max_frame_bytes=limits.max_payload_bytes)
+            server = make_server(gateway)
             relay = Relay(endpoint.url, registry, prefix=settings.queue_prefix)
             async with asyncio.TaskGroup() as tasks:
                 relaying = tasks.create_task(relay.run(), name="relay")
@@ -163,6 +181,10 @@ async def serve(settings: Settings, endpoint: RedisEndpoint) -> None:
     finally:
         listener.close()
         await link.close()
+
+
+def _is_ours(path: str) -> bool:
+    return path == "/socket.io" or path.startswith("/socket.io/")
 
 
 async def _send_json(send: Send, status: int, answer: dict[str, Any]) -> None:

@@ -1,24 +1,21 @@
-"""One request to the Engine.IO endpoint, over ASGI: what it asks, and the ways to answer it."""
+"""One request to the Engine.IO endpoint: what it asks, and the ways to answer it."""
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping, MutableMapping
+from collections.abc import Awaitable, Callable, Iterable, MutableMapping
+from http import HTTPStatus
 from typing import Any
 from urllib.parse import parse_qs
 
 import orjson
 
 from careerlens.auth import was_forwarded
-from careerlens.foundation.logging import get_logger
 from careerlens.realtime.connection import Peer
 
 Scope = MutableMapping[str, Any]
 Message = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
-
-ABORT = "careerlens.abort"
-"""ASGI extension of our server: a function that cuts the connection without waiting."""
 
 UNKNOWN_TRANSPORT = (0, "Transport unknown")
 UNKNOWN_SESSION = (1, "Session ID unknown")
@@ -27,11 +24,7 @@ BAD_REQUEST = (3, "Bad request")
 FORBIDDEN = (4, "Forbidden")
 WRONG_VERSION = (5, "Unsupported protocol version")
 
-POLICY = 1008
-"""The code that closes a websocket for what its other side said."""
-
 _MAX_QUERY_FIELDS = 20
-_log = get_logger("careerlens.realtime.request")
 
 
 class BadRequestError(Exception):
@@ -42,33 +35,69 @@ class BadRequestError(Exception):
         self.status = status
         self.body = orjson.dumps({"code": code, "message": message})
 
+    def as_http(self, head: Head | None) -> bytes:
+        """The answer to who asked for a websocket, as bytes."""
+        fields = {"connection": "close"}
+        if head is not None:
+            fields |= head.answer_headers(self.status, len(self.body), "application/json")
+        lines = "".join(f"{name}: {value}\r\n" for name, value in fields.items())
+        status = HTTPStatus(self.status)
+        start = f"HTTP/1.1 {status.value} {status.phrase}\r\n{lines}\r\n"
+        return start.encode("latin-1") + self.body
 
-class Request:
-    """One HTTP request or websocket, as far as Engine.IO needs it."""
 
-    def __init__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        self._scope = scope
-        self._receive = receive
-        self._send = send
-        self._headers = _headers(scope)
+class Head:
+    """What a request asks for, and who asks, over HTTP or for a websocket."""
+
+    __slots__ = ("_address", "_query", "_text", "headers", "method", "origin", "path")
+
+    def __init__(
+        self, method: str, path: str, query: str, headers: dict[str, str], address: str | None
+    ) -> None:
+        self.method = method
+        self.path = path
+        self.headers = headers
+        self.origin = headers.get("origin")
+        self._address = address
+        self._text = query
         self._query: dict[str, list[str]] = {}
-        self._is_accepted = False
-        self.method = str(scope.get("method", "GET"))
-        self.origin = self._headers.get("origin")
+
+    @classmethod
+    def of_scope(cls, scope: Scope) -> Head:
+        """As an ASGI server tells it."""
+        client = scope.get("client")
+        return cls(
+            str(scope["method"]),
+            scope["path"],
+            scope.get("query_string", b"").decode("latin-1"),
+            _joined(
+                (name.decode("latin-1"), value.decode("latin-1"))
+                for name, value in scope["headers"]
+            ),
+            client[0] if client else None,
+        )
+
+    @classmethod
+    def of_http(cls, data: bytes, *, address: str | None) -> Head:
+        """As its bytes tell it, which a parser of HTTP has found to be whole."""
+        first, *lines = data.decode("latin-1").split("\r\n")
+        method, target, _ = first.split(" ")
+        path, _, query = target.partition("?")
+        fields = (line.partition(": ") for line in lines if line)
+        headers = _joined((name, value) for name, _, value in fields)
+        return cls(method, path, query, headers, address)
 
     @property
     def peer(self) -> Peer:
         """Who is on the other side; behind a proxy, nobody can be taken for this machine."""
-        if was_forwarded(self._headers):
+        if was_forwarded(self.headers):
             return Peer(address=None, host=None)
-        client = self._scope.get("client")
-        return Peer(address=client[0] if client else None, host=self._headers.get("host"))
+        return Peer(address=self._address, host=self.headers.get("host"))
 
     def read_query(self) -> None:
         """Take the query apart. Raises `BadRequestError` when it holds too much."""
-        text = self._scope.get("query_string", b"").decode("latin-1")
         try:
-            self._query = parse_qs(text, max_num_fields=_MAX_QUERY_FIELDS)
+            self._query = parse_qs(self._text, max_num_fields=_MAX_QUERY_FIELDS)
         except ValueError:
             raise BadRequestError(*BAD_REQUEST) from None
 
@@ -76,6 +105,32 @@ class Request:
         """A query parameter that is given once."""
         values = self._query.get(name, [])
         return values[0] if len(values) == 1 else None
+
+    def answer_headers(self, status: int, size: int, content_type: str) -> dict[str, str]:
+        """The headers of an answer, those that let a listed page read it included."""
+        headers = {
+            "content-type": content_type,
+            "content-length": str(size),
+            "cache-control": "no-store",
+            "x-content-type-options": "nosniff",
+            "vary": "Origin",
+        }
+        if self.origin is not None and status != HTTPStatus.FORBIDDEN:
+            headers |= {
+                "access-control-allow-origin": self.origin,
+                "access-control-allow-methods": "GET, POST",
+                "access-control-allow-headers": "content-type",
+            }
+        return headers
+
+
+class Request:
+    """One HTTP request, as far as long-polling needs it."""
+
+    def __init__(self, head: Head, receive: Receive, send: Send) -> None:
+        self.head = head
+        self._receive = receive
+        self._send = send
 
     async def body(self, limit: int) -> str:
         """The whole body. Raises `BadRequestError` (413) as soon as it exceeds `limit` bytes."""
@@ -101,79 +156,25 @@ class Request:
         while (await self._receive())["type"] != "http.disconnect":
             pass
 
-    async def answer(self, status: int, text: str) -> None:
+    async def answer(self, status: int, body: bytes) -> None:
         """Answer with plain text."""
-        await self._respond(status, text.encode(), b"text/plain; charset=UTF-8")
+        await self._respond(status, body, "text/plain; charset=UTF-8")
 
-    async def refuse(self, status: int, body: bytes) -> None:
-        """Answer with the protocol's JSON error; an open websocket is closed."""
-        if self._is_accepted:
-            await self.close_websocket(POLICY, "bad_request")
-        else:
-            await self._respond(status, body, b"application/json")
+    async def refuse(self, error: BadRequestError) -> None:
+        """Answer with the protocol's JSON error."""
+        await self._respond(error.status, error.body, "application/json")
 
-    async def _respond(self, status: int, body: bytes, content_type: bytes) -> None:
-        kind = "websocket.http.response" if self._scope["type"] == "websocket" else "http.response"
-        headers = [
-            (b"content-type", content_type),
-            (b"content-length", str(len(body)).encode()),
-            (b"cache-control", b"no-store"),
-            (b"x-content-type-options", b"nosniff"),
-            *self._cors_headers(status),
-        ]
-        await self._send({"type": f"{kind}.start", "status": status, "headers": headers})
-        await self._send({"type": f"{kind}.body", "body": body})
-
-    def _cors_headers(self, status: int) -> list[tuple[bytes, bytes]]:
-        if self.origin is None or status == 403:
-            return [(b"vary", b"Origin")]
-        return [
-            (b"vary", b"Origin"),
-            (b"access-control-allow-origin", self.origin.encode("latin-1")),
-            (b"access-control-allow-methods", b"GET, POST"),
-            (b"access-control-allow-headers", b"content-type"),
-        ]
-
-    # Websockets
-
-    async def accept(self) -> None:
-        """Open the websocket. Raises `BadRequestError` when the client is gone already."""
-        if (await self._receive())["type"] != "websocket.connect":
-            raise BadRequestError(*BAD_REQUEST)
-        await self._send({"type": "websocket.accept"})
-        self._is_accepted = True
-
-    async def text(self) -> str:
-        """The next frame. Raises `ConnectionError` when there is none, or it is binary."""
-        message = await self._receive()
-        text = message.get("text") if message["type"] == "websocket.receive" else None
-        if text is None:
-            raise ConnectionError("the websocket was closed, or spoke binary")
-        return str(text)
-
-    async def send_text(self, text: str) -> None:
-        """Send a frame, waiting while the other side does not read. Raises `OSError` if gone."""
-        await self._send({"type": "websocket.send", "text": text})
-
-    async def close_websocket(self, code: int, reason: str) -> None:
-        """Close the websocket, if it still is open."""
-        try:
-            await self._send({"type": "websocket.close", "code": code, "reason": reason})
-        except (OSError, RuntimeError):
-            _log.debug("websocket_was_closed", reason=reason)
-
-    def abort(self) -> None:
-        """Cut a websocket whose other side does not read."""
-        extensions: Mapping[str, Any] = self._scope.get("extensions") or {}
-        cut = extensions.get(ABORT)
-        if cut is not None:
-            cut()
+    async def _respond(self, status: int, body: bytes, content_type: str) -> None:
+        named = self.head.answer_headers(status, len(body), content_type)
+        headers = [(name.encode(), value.encode("latin-1")) for name, value in named.items()]
+        await self._send({"type": "http.response.start", "status": status, "headers": headers})
+        await self._send({"type": "http.response.body", "body": body})
 
 
-def _headers(scope: Scope) -> dict[str, str]:
+def _joined(fields: Iterable[tuple[str, str]]) -> dict[str, str]:
     """Headers by lower-case name; one that is repeated is joined, and so matches nothing exact."""
     headers: dict[str, str] = {}
-    for raw_name, raw_value in scope.get("headers", ()):
-        name, value = raw_name.decode("latin-1").lower(), raw_value.decode("latin-1")
+    for raw_name, value in fields:
+        name = raw_name.lower()
         headers[name] = f"{headers[name]}, {value}" if name in headers else value
     return headers

@@ -1,4 +1,4 @@
-"""uvicorn as the gateway needs it: no compression, small frames, and a way to cut a connection."""
+"""uvicorn as the gateway needs it: bounded heads, and websockets of our own."""
 
 from __future__ import annotations
 
@@ -6,33 +6,17 @@ import asyncio
 import socket
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from typing import Any
 
 import uvicorn
-from uvicorn.protocols.websockets.wsproto_impl import WSProtocol
-from wsproto.events import Ping
 
 from careerlens.foundation.errors import ConfigurationError
 from careerlens.realtime.heads import BoundedHttp
-from careerlens.realtime.request import ABORT
+from careerlens.realtime.websocket import Websocket
 
 _BACKLOG = 2_048
 _GRACE_S = 3
-
-
-class AbortableWebsocket(WSProtocol):
-    """A websocket whose transport the application can abort, for peers that read nothing."""
-
-    def handle_ping(self, event: Ping) -> None:
-        """Answer, unless earlier answers are still unread: they would pile up in memory."""
-        if self.writable.is_set():
-            super().handle_ping(event)
-
-    async def run_asgi(self) -> None:
-        """Run the application with the extension in its scope."""
-        extensions: dict[str, Any] = self.scope.setdefault("extensions", {})
-        extensions[ABORT] = self.transport.abort
-        await super().run_asgi()
 
 
 class Server(uvicorn.Server):
@@ -48,16 +32,14 @@ class Server(uvicorn.Server):
         self.should_exit = True
 
 
-def make_server(app: Any, *, max_frame_bytes: int) -> Server:
-    """A server for an ASGI application with websockets."""
+def make_server(gateway: Any) -> Server:
+    """A server for the gateway, which is an ASGI application and a `Door` for websockets."""
+    websocket: Any = partial(Websocket, gateway)
     return Server(
         uvicorn.Config(
-            app,
+            gateway,
             http=BoundedHttp,
-            ws=AbortableWebsocket,
-            ws_max_size=max_frame_bytes,
-            ws_per_message_deflate=False,
-            ws_ping_interval=None,
+            ws=websocket,
             interface="asgi3",
             lifespan="off",
             access_log=False,

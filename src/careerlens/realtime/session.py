@@ -10,7 +10,8 @@ its own user's feed, and answers to what it asked.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping
+from collections import deque
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -34,6 +35,7 @@ from careerlens.realtime.feed import Feed
 from careerlens.realtime.packets import MalformedPacketError, Packet, PacketType
 
 _MAX_TEXT = 16_384
+_INBOX = 16
 _log = get_logger("careerlens.realtime.session")
 
 Answer = dict[str, Any]
@@ -50,29 +52,50 @@ class Services:
 
 
 class Session:
-    """Speaks with the client behind `connection`. Create one for each connection."""
+    """Speaks with the client behind `connection`. Create one for each connection.
 
-    def __init__(self, connection: Connection, services: Services) -> None:
+    `on_ended` is called with it once its connection is closed.
+    """
+
+    __slots__ = (
+        "_caller",
+        "_connection",
+        "_delivery",
+        "_expiry",
+        "_inbox",
+        "_on_ended",
+        "_services",
+        "_was_introduced",
+        "_work",
+    )
+
+    def __init__(
+        self,
+        connection: Connection,
+        services: Services,
+        *,
+        on_ended: Callable[[Session, Connection], None],
+    ) -> None:
         self._connection = connection
         self._services = services
+        self._on_ended = on_ended
         self._caller: Caller | None = None
         self._was_introduced = False
-        self._expiry = ExpiryWatch(warn=self._warn, end=self._expire)
+        self._expiry: ExpiryWatch | None = None
         self._delivery: Delivery | None = None
-        self._delivering: asyncio.Task[None] | None = None
-        self._forget: Callable[[Session], None] | None = None
-        self._loop = asyncio.get_running_loop()
-        self._introduction = self._loop.call_later(
-            connection.limits.introduction_s,
-            lambda: connection.close("introduction_timeout", at_once=True),
-        )
-        connection.on_message = self._on_message
-        connection.on_closed = self._on_closed
+        self._work: asyncio.Task[None] | None = None
+        self._inbox: deque[Packet] | None = None
+        connection.listener = self
 
     @property
     def user_id(self) -> str | None:
         """Whose session it is, once that is proved."""
         return self._caller.user_id if self._caller else None
+
+    def check_introduced(self) -> None:
+        """Call when the client's time to say who it is has come."""
+        if self._caller is None:
+            self._connection.close("introduction_timeout", at_once=True)
 
     def announce(self, name: str, payload: Any) -> None:
         """Send an event that is no entry of the feed."""
@@ -82,15 +105,10 @@ class Session:
         """Tell the client why, and close. It may come back and resume."""
         self._connection.close(code, packets.event("error", {"code": code, "message": message}))
 
-    def on_ended(self, forget: Callable[[Session], None]) -> None:
-        """Call `forget` with this session once its connection is closed."""
-        self._forget = forget
-
     async def ended(self) -> None:
         """Return when the connection is closed and nothing runs for it any more."""
         await self._connection.wait_closed()
-        if self._delivering is not None:
-            await asyncio.gather(self._delivering, return_exceptions=True)
+        await self.caught_up()
 
     # What the fan-out needs
 
@@ -99,9 +117,10 @@ class Session:
         """Whether the client should be given time to read what is queued."""
         return self._connection.has_backlog
 
-    def send_entry(self, message: str) -> None:
-        """Queue an entry of the feed."""
-        self._send(message)
+    def send_entries(self, frames: Sequence[bytes], joined: bytes) -> None:
+        """Queue entries of the feed; `joined` holds all of them."""
+        if not self._connection.send_frames(frames, joined):
+            self._too_slow()
 
     async def room(self) -> bool:
         """Wait until the client has read some of what is queued; send away one that does not."""
@@ -116,41 +135,78 @@ class Session:
 
     # From the client
 
-    async def _on_message(self, text: str) -> None:
+    def on_message(self, text: str) -> None:
+        """Take a packet. What has to wait is worked off one after the other."""
         try:
             packet = packets.decode(text)
         except MalformedPacketError as error:
             self._protocol_error(str(error))
             return
+        if self._work is None:
+            work = self._take(packet)
+            if work is not None:
+                self._work = asyncio.get_running_loop().create_task(self._work_off(work))
+            return
+        self._inbox = self._inbox or deque()
+        self._inbox.append(packet)
+        if len(self._inbox) >= _INBOX:
+            self._connection.pause_reading()
+
+    async def caught_up(self) -> None:
+        """Return when all packets that came have been worked off."""
+        if self._work is not None:
+            await asyncio.wait((self._work,))
+
+    async def _work_off(self, work: Coroutine[Any, Any, None]) -> None:
+        try:
+            await work
+            while self._inbox:
+                more = self._take(self._inbox.popleft())
+                if more is not None:
+                    await more
+        except Exception:  # noqa: BLE001 (logged; it concerns this client alone)
+            _log.exception("session_failed", sid=self._connection.sid)
+            self._connection.close("internal_error", at_once=True)
+        finally:
+            self._work = self._inbox = None
+            self._connection.resume_reading()
+
+    def _take(self, packet: Packet) -> Coroutine[Any, Any, None] | None:
+        """Take a packet; what remains to be awaited, if anything."""
+        if self._connection.closed_because is not None:
+            return None
         if packet.type is PacketType.CONNECT:
-            await self._connect(packet)
-        elif self._caller is None:
+            return self._connect(packet)
+        if self._caller is None:
             self._protocol_error("spoke before introducing itself")
         elif packet.type is PacketType.EVENT:
-            await self._event(packet)
+            return self._event(packet)
         elif packet.type is PacketType.DISCONNECT:
             self._connection.close("client_left", at_once=True)
+        return None
 
     def _protocol_error(self, problem: str) -> None:
         _log.info("protocol_error", problem=problem, user=self.user_id)
         self._connection.close("protocol_error", at_once=True)
 
-    async def _connect(self, packet: Packet) -> None:
+    def _connect(self, packet: Packet) -> Coroutine[Any, Any, None] | None:
         if packet.namespace != "/":
             refusal = packets.refused(
                 "unknown_namespace", "Invalid namespace", namespace=packet.namespace[:100]
             )
-            self._connection.send(refusal)
-            return
+            self._send(refusal)
+            return None
         if self._was_introduced:
             # A connection belongs to the first user who proved themselves on it.
             self._protocol_error("introduced itself twice")
-            return
+            return None
         self._was_introduced = True
-        auth = packet.data if isinstance(packet.data, dict) else {}
+        return self._introduce(packet.data if isinstance(packet.data, dict) else {})
+
+    async def _introduce(self, auth: dict[str, Any]) -> None:
         try:
             caller = await self._authenticate(auth)
-            end = await self._services.feed.position(caller.user_id)
+            end = await self._services.fanout.position(caller.user_id)
         except AuthenticationError as error:
             self._refuse("unauthorized", str(error))
         except (ServiceUnavailableError, RedisError, OSError) as error:
@@ -172,35 +228,32 @@ class Session:
         if self._connection.closed_because is not None:
             return
         self._caller = caller
-        self._introduction.cancel()
         self._send(packets.connected(self._connection.sid))
         resume_at = end
         if isinstance(last_event_id, str) and is_position(last_event_id):
             resume_at = last_event_id
         elif last_event_id is not None:
-            self._send(encode(Resync(id=end, reason="position_malformed")))
-        self._expiry.watch(caller.expires_at)
-        self._delivery = Delivery(self, resume_at)
-        self._delivering = self._loop.create_task(self._deliver(caller, self._delivery, end))
+            missing = encode(Resync(id=end, reason="position_malformed"))
+            self.send_entries((missing,), missing)
+        self._watch_expiry()
+        self._delivery = self._services.fanout.deliver(
+            caller.user_id, self, resume_at=resume_at, end=end
+        )
 
-    async def _deliver(self, caller: Caller, delivery: Delivery, end: str) -> None:
-        try:
-            await self._services.fanout.deliver(caller.user_id, delivery, end=end)
-        except Exception:  # noqa: BLE001 (logged; it concerns this client alone)
-            _log.exception("delivery_failed", user=caller.user_id)
-            self.give_up()
-
-    async def _event(self, packet: Packet) -> None:
+    def _event(self, packet: Packet) -> Coroutine[Any, Any, None] | None:
         said = packet.data
         if not isinstance(said, list) or not said or not isinstance(said[0], str):
             self._protocol_error("sent an event without a name")
-            return
+            return None
         handler = _EVENTS.get(said[0]) if packet.namespace == "/" else None
         if handler is None:
-            return
-        answer = await handler(self, said[1] if len(said) > 1 else None)
-        if packet.ack is not None:
-            self._send(packets.acknowledgement(packet.ack, answer))
+            return None
+        return self._answer(handler(self, said[1] if len(said) > 1 else None), packet.ack)
+
+    async def _answer(self, answering: Coroutine[Any, Any, Answer], ack: int | None) -> None:
+        answer = await answering
+        if ack is not None:
+            self._send(packets.acknowledgement(ack, answer))
 
     async def _subscribe(self, argument: object) -> Answer:
         job_id = _job_id_in(argument)
@@ -239,15 +292,24 @@ class Session:
         if caller.user_id != self._caller.user_id:
             return _error("unauthorized", "The token belongs to another user.")
         self._caller = caller
-        self._expiry.watch(caller.expires_at)
+        self._watch_expiry()
         return {"ok": True, "expiresAt": _milliseconds(caller.expires_at)}
 
     # Towards the client
 
-    def _warn(self, expires_at: float) -> None:
+    def _watch_expiry(self) -> None:
+        assert self._caller is not None, "only a token that was proved expires"
+        if self._expiry is None and self._caller.expires_at is not None:
+            self._expiry = ExpiryWatch(self)
+        if self._expiry is not None:
+            self._expiry.watch(self._caller.expires_at)
+
+    def warn(self, expires_at: float) -> None:
+        """Tell the client to renew its token."""
         self.announce("token:expiring", {"expiresAt": _milliseconds(expires_at)})
 
-    def _expire(self) -> None:
+    def expire(self) -> None:
+        """Send the client away: its token proves nothing any more."""
         self.end("token_expired", "Your session has expired. Sign in again.")
 
     def _send(self, message: str) -> None:
@@ -256,16 +318,25 @@ class Session:
 
     def _too_slow(self) -> None:
         # What is queued cannot be delivered in order any more; the feed keeps it.
+        if self._connection.closed_because is not None:
+            return
         farewell = {"code": "slow_consumer", "message": "You read too slowly; resume when ready."}
         self._connection.close("slow_consumer", packets.event("error", farewell), at_once=True)
 
-    def _on_closed(self, reason: str) -> None:
-        self._introduction.cancel()
-        self._expiry.stop()
+    def on_heartbeat(self) -> None:
+        """Look at the clock, too."""
+        if self._expiry is not None:
+            self._expiry.look()
+
+    def on_closed(self, reason: str) -> None:
+        """Let go of everything."""
+        if self._expiry is not None:
+            self._expiry.stop()
         if self._delivery is not None:
-            self._delivery.look_up()
-        if self._forget is not None:
-            self._forget(self)
+            self._delivery.leave()
+        if self._work is not None and self._work is not asyncio.current_task():
+            self._work.cancel()
+        self._on_ended(self, self._connection)
         if reason not in _ORDINARY_ENDS:
             _log.info("connection_closed", reason=reason, user=self.user_id)
 
@@ -289,7 +360,7 @@ def _milliseconds(seconds: float | None) -> int | None:
 
 _NOT_FOUND = _error("not_found", "There is no such job.")
 _ORDINARY_ENDS = frozenset({"client_left", "client_closed", "transport_closed", "draining"})
-_EVENTS: dict[str, Callable[[Session, object], Awaitable[Answer]]] = {
+_EVENTS: dict[str, Callable[[Session, object], Coroutine[Any, Any, Answer]]] = {
     "subscribe:job": Session._subscribe,
     "unsubscribe:job": Session._unsubscribe,
     "auth:renew": Session._renew,

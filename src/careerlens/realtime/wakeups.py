@@ -1,4 +1,4 @@
-"""Says when a user's feed has grown: pub/sub for speed, and a sweep in case a message is lost.
+"""Says when a feed or a text has grown: pub/sub for speed, a sweep in case a message is lost.
 
 Pub/sub is at most once, so nothing here is trusted to arrive. A wake-up only means "read again";
 whoever reads from a position misses nothing, however many wake-ups are lost, doubled or late.
@@ -10,33 +10,55 @@ from __future__ import annotations
 import asyncio
 import random
 from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from functools import partial
 from itertools import islice
 from typing import Any
 
-from redis.exceptions import RedisError
+import hiredis
 
+from careerlens.foundation.errors import ServiceUnavailableError
 from careerlens.foundation.logging import get_logger
-from careerlens.foundation.redis import connect
-from careerlens.jobs.keys import feed_key, wake_channel
-from careerlens.realtime.deadlines import answer
+from careerlens.foundation.redisurl import RedisUrl
+from careerlens.jobs.keys import feed_key, text_channel, text_key, wake_channel
 from careerlens.realtime.entries import parse_position
+from careerlens.wire.address import CANNOT_CONNECT
+from careerlens.wire.connection import Connection, encode
+from careerlens.wire.errors import CommandRejectedError
+from careerlens.wire.locating import address_of
+from careerlens.wire.opening import open_link
 
 SWEEP_INTERVAL_S = 2.0
 SILENCE_LIMIT_S = 10.0
 _SWEEP_CHUNK = 500
+_CONNECT_S = 5.0
 _FIRST_BACKOFF_S, _LAST_BACKOFF_S = 0.05, 2.0
 _CONTROL_CHANNEL = "careerlens:gateway"
 _log = get_logger("careerlens.realtime.wakeups")
 
 
-class Watch:
-    """One reader's interest in one user's feed; `position` is kept current by the reader."""
+class Interest:
+    """Somebody's interest in one stream; `position` is kept current by whoever reads it."""
 
-    def __init__(self, user_id: str, position: str) -> None:
-        self.feed_key = feed_key(user_id)
-        self.channel = wake_channel(user_id)
+    __slots__ = ("channel", "key", "position")
+
+    def __init__(self, key: str, channel: str, position: str) -> None:
+        self.key = key
+        self.channel = channel
         self.position = position
+
+    def wake(self) -> None:
+        """Make the reader read again."""
+        raise NotImplementedError
+
+
+class Watch(Interest):
+    """The interest of a reader that waits."""
+
+    __slots__ = ("_grown",)
+
+    def __init__(self, key: str, channel: str, position: str) -> None:
+        super().__init__(key, channel, position)
         self._grown = asyncio.Event()
 
     def wake(self) -> None:
@@ -48,18 +70,19 @@ class Watch:
         self._grown.clear()
 
     async def wait(self) -> None:
-        """Return when the feed may have grown since `forget`."""
+        """Return when the stream may have grown since `forget`."""
         await self._grown.wait()
 
 
 class Wakeups:
-    """Watches any number of feeds over one pub/sub connection. Use as a context manager."""
+    """Watches any number of feeds and texts over one pub/sub connection; sweeps over another."""
 
     def __init__(self, url: str) -> None:
-        self._subscriber = connect(url, blocking=True)
-        self._reader = connect(url, blocking=True)
-        self._watches: dict[str, set[Watch]] = {}
-        self._commands: asyncio.Queue[tuple[str, str]] = asyncio.Queue()
+        RedisUrl.parse(url).refuse_cluster()
+        self._address = address_of(url)
+        self._link = open_link(url, name="careerlens:sweep")
+        self._connection: Connection | None = None
+        self._watches: dict[str, tuple[Interest, ...]] = {}
         self._tasks: list[asyncio.Task[None]] = []
 
     @property
@@ -81,81 +104,97 @@ class Wakeups:
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
-        await self._subscriber.aclose()
-        await self._reader.aclose()
+        await self._link.close()
+
+    def attend(self, watch: Interest) -> None:
+        """Wake the watch from now on; at least once after its channel is heard."""
+        watchers = self._watches.get(watch.channel, ())
+        self._watches[watch.channel] = (*watchers, watch)
+        self._subscribe(watch.channel)
+
+    def forget(self, watch: Interest) -> None:
+        """Wake the watch no more."""
+        others = tuple(one for one in self._watches.get(watch.channel, ()) if one is not watch)
+        if others:
+            self._watches[watch.channel] = others
+        elif self._watches.pop(watch.channel, None) and self._connection is not None:
+            self._connection.post(encode(("UNSUBSCRIBE", watch.channel)), self._check)
+
+    def watch(self, user_id: str, position: str) -> AbstractAsyncContextManager[Watch]:
+        """A watch on the user's feed, which wakes at least once after its channel is heard."""
+        return self._watching(Watch(feed_key(user_id), wake_channel(user_id), position))
+
+    def watch_text(
+        self, user_id: str, job_id: str, position: str
+    ) -> AbstractAsyncContextManager[Watch]:
+        """As `watch`, on the text that a job writes."""
+        key, channel = text_key(user_id, job_id), text_channel(user_id, job_id)
+        return self._watching(Watch(key, channel, position))
 
     @asynccontextmanager
-    async def watch(self, user_id: str, position: str) -> AsyncIterator[Watch]:
-        """A watch on the user's feed, which wakes at least once after its channel is heard."""
-        watch = Watch(user_id, position)
-        watchers = self._watches.setdefault(watch.channel, set())
-        if not watchers:
-            self._commands.put_nowait(("SUBSCRIBE", watch.channel))
-        watchers.add(watch)
+    async def _watching(self, watch: Watch) -> AsyncIterator[Watch]:
+        self.attend(watch)
         try:
             yield watch
         finally:
-            watchers.discard(watch)
-            if not watchers:
-                del self._watches[watch.channel]
-                self._commands.put_nowait(("UNSUBSCRIBE", watch.channel))
+            self.forget(watch)
 
     async def _listen(self) -> None:
         backoff = _FIRST_BACKOFF_S
         while True:
             try:
-                async with asyncio.TaskGroup() as connection_tasks:
-                    connection = self._new_connection()
-                    try:
-                        await connection.connect()
-                        backoff = _FIRST_BACKOFF_S
-                        self._subscribe_to_everything()
-                        connection_tasks.create_task(
-                            self._send_commands(connection), name="wakeups-send"
-                        )
-                        await self._receive(connection)
-                    finally:
-                        await connection.disconnect(nowait=True)
-            except* (RedisError, OSError) as failures:
-                _log.warning("wakeups_lost", reason=str(failures.exceptions[0]))
+                async with asyncio.timeout(_CONNECT_S):
+                    connection = await self._address.open(self._new_connection)
+                backoff = _FIRST_BACKOFF_S
+                await self._listen_to(connection)
+            except CANNOT_CONNECT as failure:
+                _log.warning("wakeups_lost", reason=str(failure))
             await asyncio.sleep(backoff * random.uniform(0.5, 1.0))  # noqa: S311
             backoff = min(backoff * 2, _LAST_BACKOFF_S)
 
-    def _new_connection(self) -> Any:
-        # Not the library's PubSub: it reconnects under whichever task happens to touch it.
-        pool: Any = self._subscriber.connection_pool
-        return pool.make_connection()
+    def _new_connection(self) -> Connection:
+        return Connection(on_push=self._pushed, gathers=True)
 
-    def _subscribe_to_everything(self) -> None:
-        # What was queued for the lost connection is part of the watches, or no longer wanted.
-        while not self._commands.empty():
-            self._commands.get_nowait()
-        for channel in (_CONTROL_CHANNEL, *self._watches):
-            self._commands.put_nowait(("SUBSCRIBE", channel))
+    async def _listen_to(self, connection: Connection) -> None:
+        """Raises `ConnectionError` when the connection is lost, or silent."""
+        self._connection = connection
+        following = asyncio.create_task(self._address.follow(connection))
+        try:
+            for channel in (_CONTROL_CHANNEL, *self._watches):
+                self._subscribe(channel)
+            while not connection.lost.is_set():
+                try:
+                    async with asyncio.timeout(SILENCE_LIMIT_S):
+                        await connection.lost.wait()
+                except TimeoutError:
+                    if connection.silent_for >= SILENCE_LIMIT_S:
+                        raise ConnectionError(f"no answer for {SILENCE_LIMIT_S:.0f} s") from None
+                    connection.post(encode(("PING",)), self._check)
+            raise ConnectionError("the connection was closed")
+        finally:
+            self._connection = None
+            following.cancel()
+            connection.abort("no longer listening")
 
-    async def _send_commands(self, connection: Any) -> None:
-        # Only this task writes: redis-py closes a connection whose sender is cancelled, and the
-        # tasks that watch belong to people who come and go.
-        while True:
-            command = await self._commands.get()
-            await connection.send_command(*command, check_health=False)
+    def _subscribe(self, channel: str) -> None:
+        connection = self._connection
+        if connection is not None and connection.is_open:
+            heard = partial(self._heard, channel)
+            connection.post(encode(("SUBSCRIBE", channel)), heard)
 
-    async def _receive(self, connection: Any) -> None:
-        silent = False
-        while True:
-            reply = await connection.read_response(
-                timeout=SILENCE_LIMIT_S, disconnect_on_error=False
-            )
-            if reply is None:
-                if silent:
-                    raise ConnectionError(f"no answer for {2 * SILENCE_LIMIT_S:.0f} s")
-                silent = True
-                self._commands.put_nowait(("PING", ""))
-                continue
-            silent = False
-            if reply[0] in {"message", "subscribe"}:
-                for watch in self._watches.get(reply[1], ()):
-                    watch.wake()
+    def _heard(self, channel: str, reply: Any) -> None:
+        self._check(reply)
+        for watch in self._watches.get(channel, ()):
+            watch.wake()
+
+    def _check(self, reply: Any) -> None:
+        if isinstance(reply, hiredis.ReplyError) and self._connection is not None:
+            _log.error("wakeups_refused", reason=str(reply))
+            self._connection.abort("the server refused to tell")
+
+    def _pushed(self, message: list[Any]) -> None:
+        for watch in self._watches.get(message[1].decode(), ()):
+            watch.wake()
 
     async def _sweep(self) -> None:
         while True:
@@ -163,7 +202,7 @@ class Wakeups:
             try:
                 for chunk in self._chunks_of_channels():
                     await self._sweep_channels(chunk)
-            except (RedisError, OSError) as failure:
+            except (ServiceUnavailableError, CommandRejectedError) as failure:
                 _log.warning("wakeup_sweep_failed", reason=str(failure))
 
     def _chunks_of_channels(self) -> Iterator[list[str]]:
@@ -174,15 +213,21 @@ class Wakeups:
     async def _sweep_channels(self, channels: list[str]) -> None:
         # Growth is asked for from the reader furthest behind; waking the others is harmless.
         furthest_behind = {
-            watch.feed_key: watch
+            watch.key: watch
             for channel in channels
             if (watchers := self._watches.get(channel))
-            for watch in [min(watchers, key=lambda one: parse_position(one.position))]
+            for watch in [_furthest_behind(watchers)]
         }
         if not furthest_behind:
             return
-        positions: Any = {key: watch.position for key, watch in furthest_behind.items()}
-        reply = await answer("the sweep", self._reader.xread(positions, count=1))
-        for key, _entries in reply:
-            for watch in self._watches.get(furthest_behind[key].channel, ()):
+        positions = [watch.position for watch in furthest_behind.values()]
+        reply = await self._link.call("XREAD", "COUNT", 1, "STREAMS", *furthest_behind, *positions)
+        for key, _entries in reply or ():
+            for watch in self._watches.get(furthest_behind[key.decode()].channel, ()):
                 watch.wake()
+
+
+def _furthest_behind(watchers: tuple[Interest, ...]) -> Interest:
+    if len(watchers) == 1:
+        return watchers[0]
+    return min(watchers, key=lambda one: parse_position(one.position))
