@@ -25,7 +25,7 @@ export JOBS QUICK
 
 .PHONY: help
 help: ## List the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' Makefile
 
 .PHONY: run
 run: $(INSTALLED) $(PAGE) ## Start everything (ONCE=1: analyse one résumé and stop; FILE=, ROLE=)
@@ -60,7 +60,7 @@ lint: $(INSTALLED) $(WEB_INSTALLED) ## Check style and types, Python and TypeScr
 	npm --prefix web run typecheck
 
 .PHONY: bench
-bench: bench-queue bench-api ## Measure everything beside others (QUICK=1: only try it)
+bench: bench-queue bench-api bench-realtime ## Measure everything beside others (QUICK=1: only try it)
 
 .PHONY: bench-queue
 bench-queue: $(INSTALLED) $(PEERS_INSTALLED) ## Measure the queue beside ten others (JOBS=, ARGS=)
@@ -81,6 +81,10 @@ bench-flat: $(INSTALLED) ## Compare what calls cost when a thousand jobs wait, a
 .PHONY: bench-api
 bench-api: $(INSTALLED) $(PEERS_INSTALLED) ## Measure POST /api/jobs beside FastAPI and fastify
 	$(VENV_PYTHON) benchmarks/api/measure.py $(ARGS)
+
+.PHONY: bench-realtime
+bench-realtime: $(INSTALLED) $(PEERS_INSTALLED) ## Measure live updates beside Node's socket.io
+	$(VENV_PYTHON) benchmarks/realtime/measure.py $(ARGS)
 
 .PHONY: soak
 soak: $(INSTALLED) ## Run for long: every job once, memory flat (JOBS=1000000)
