@@ -36,8 +36,9 @@ import uvloop
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
-from crowd import Crowd
+
 from processes import cpu_s, memory_mb
+from realtime.crowd import Crowd
 from report import Metric, npm_version, publish, summarise, versions_in
 from server import own_server, version_of
 
