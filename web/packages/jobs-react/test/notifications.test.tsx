@@ -1,12 +1,13 @@
-import { act, render, screen, within } from '@testing-library/react';
+import { act, cleanup, render, renderHook, screen, within } from '@testing-library/react';
 import userEvent from '@testing-library/user-event';
 import { StrictMode } from 'react';
-import { expect, it, vi } from 'vitest';
+import { expect, it, onTestFinished, vi } from 'vitest';
 
 import {
   JobProgressNotifications,
   type JobProgressNotificationsProps,
 } from '../src/react/job-progress-notifications.js';
+import { useBackgroundJobs } from '../src/react/use-background-jobs.js';
 import { problem, type Backend } from './backend.js';
 import { eventually, startBackend } from './harness.js';
 
@@ -156,4 +157,79 @@ it('brings its styles once', async () => {
   await show(backend);
   const sheets = [...document.head.querySelectorAll('style')].filter((style) => style.textContent.includes('.clj-card'));
   expect(sheets).toHaveLength(1);
+});
+
+it('lets a failed job of this page be tried again, from the same input', async () => {
+  const backend = await startBackend();
+  await show(backend);
+  const { result } = renderHook(() =>
+    useBackgroundJobs({ userId: backend.user, authToken: 'jwt-token', apiUrl: backend.apiUrl }),
+  );
+  const jobId = await act(() => result.current.createJob({ type: 'resume-optimization', targetRole: 'Nurse' }));
+  act(() => backend.fail(jobId, 'The file is empty.', 'empty_file'));
+  await userEvent.click(await screen.findByRole('button', { name: 'Try again: Resume optimization' }));
+  await eventually(() => expect(within(card()).getByText('Waiting for its turn')).toBeVisible());
+  expect(screen.getAllByRole('listitem')).toHaveLength(1);
+  const bodies = backend.requestsTo('POST', /jobs$/).map(({ body }) => body);
+  expect(bodies[1]).toBe(bodies[0]);
+});
+
+it('offers no second try of a job whose input it does not know, unless the application does', async () => {
+  const backend = await startBackend();
+  await show(backend);
+  const jobId = backend.create(backend.user);
+  backend.fail(jobId, 'The file is empty.', 'empty_file');
+  await eventually(() => expect(within(card()).getByText('The file is empty.')).toBeVisible());
+  expect(screen.queryByRole('button', { name: /Try again/ })).toBeNull();
+  const onRetry = vi.fn(() => Promise.reject(new Error('Not today.')));
+  cleanup();
+  await show(backend, { onRetry });
+  await userEvent.click(await screen.findByRole('button', { name: 'Try again: Resume optimization' }));
+  expect(onRetry.mock.calls).toMatchObject([[{ jobId }]]);
+  expect(await screen.findByText('Not today.')).toBeVisible();
+});
+
+it('asks for leave to notify on a click alone, and notifies while nobody looks', async () => {
+  const backend = await startBackend();
+  const shown: [string, NotificationOptions | undefined][] = [];
+  let permission: NotificationPermission = 'default';
+  const requestPermission = vi.fn(() => Promise.resolve((permission = 'granted')));
+  class SystemNotification {
+    static get permission(): NotificationPermission {
+      return permission;
+    }
+    static readonly requestPermission = requestPermission;
+    constructor(title: string, options?: NotificationOptions) {
+      shown.push([title, options]);
+    }
+  }
+  vi.stubGlobal('Notification', SystemNotification);
+  onTestFinished(() => void vi.unstubAllGlobals());
+  await show(backend, { browserNotifications: true });
+  const seen = backend.create(backend.user);
+  const unseen = backend.create(backend.user);
+  const button = await screen.findByRole('button', { name: 'Notify me when done' });
+  expect(requestPermission).not.toHaveBeenCalled();
+  await userEvent.click(button);
+  expect(requestPermission).toHaveBeenCalledTimes(1);
+  await eventually(() => expect(screen.queryByRole('button', { name: 'Notify me when done' })).toBeNull());
+
+  act(() => backend.complete(seen, 1));
+  await eventually(() => expect(screen.getAllByText('Done')).toHaveLength(1));
+  const visibility = vi.spyOn(document, 'visibilityState', 'get').mockReturnValue('hidden');
+  onTestFinished(() => visibility.mockRestore());
+  act(() => backend.complete(unseen, 1));
+  await eventually(() => expect(shown).toEqual([['Resume optimization', { body: 'Done', tag: unseen }]]));
+});
+
+it('says when there is no network', async () => {
+  const backend = await startBackend();
+  await show(backend);
+  backend.create(backend.user);
+  await eventually(() => expect(card()).toBeVisible());
+  const onLine = vi.spyOn(navigator, 'onLine', 'get').mockReturnValue(false);
+  onTestFinished(() => onLine.mockRestore());
+  window.dispatchEvent(new Event('offline'));
+  backend.cutSockets();
+  expect(await screen.findByText(/You are offline/)).toBeVisible();
 });

@@ -1,6 +1,20 @@
 /** Never run: `npm run typecheck` shows that right use compiles, and wrong use does not. */
 
-import { JobProgressNotifications, JobsApiError, useBackgroundJobs, type Job } from '../src/index.js';
+import {
+  JobProgressNotifications,
+  JobsApiError,
+  JobsProvider,
+  useBackgroundJobs,
+  useCreateJob,
+  useJob,
+  type Job,
+} from '../src/index.js';
+
+declare module '../src/index.js' {
+  interface JobTypes {
+    'cover-letter': { readonly input: { readonly type: 'cover-letter'; readonly tone: string }; readonly result: string };
+  }
+}
 
 export async function RightUse(): Promise<void> {
   const { jobs, createJob, cancelJob } = useBackgroundJobs({
@@ -30,4 +44,27 @@ export function WrongUse(error: unknown, job: Job): void {
   // @ts-expect-error there is no such place
   void (<JobProgressNotifications userId="user-123" position="middle" />);
   if (error instanceof JobsApiError) void error.errors.map(({ field, message }) => field + message);
+}
+
+export function RightTypedUse(): void {
+  const { createJob, job } = useCreateJob<'resume-optimization'>();
+  void createJob({ type: 'resume-optimization', targetRole: 'Nurse', resume: new File([], 'cv.pdf') });
+  const score: number | undefined = job?.result?.atsScore;
+  const letter: string | null | undefined = useJob<'cover-letter'>('id').job?.result;
+  void useCreateJob<'cover-letter'>().createJob({ type: 'cover-letter', tone: 'warm' });
+  void useCreateJob().createJob({ type: 'unknown-here', anything: 1 });
+  const { jobs } = useBackgroundJobs({ onComplete: (jobId) => jobId.trim() });
+  void [score, letter, jobs, <JobsProvider key="1" userId="user-123"><JobProgressNotifications /></JobsProvider>];
+}
+
+export function WrongTypedUse(): void {
+  const { createJob, job } = useCreateJob<'resume-optimization'>();
+  // @ts-expect-error the role is missing
+  void createJob({ type: 'resume-optimization', resumeText: 'text' });
+  // @ts-expect-error there is no such field
+  void createJob({ type: 'resume-optimization', targetRole: 'Nurse', tragetRole: 'Nurse' });
+  // @ts-expect-error another type
+  void createJob({ type: 'cover-letter', targetRole: 'Nurse' });
+  // @ts-expect-error a result has no such part
+  void job?.result?.stars;
 }

@@ -14,20 +14,31 @@ export interface JobCardProps {
   readonly onCancel: (jobId: string) => Promise<unknown>;
   readonly onDismiss: (jobId: string) => void;
   readonly onViewResult: ((job: Job) => void) | undefined;
+  /** Try a failed job again; undefined where that cannot be done. */
+  readonly onRetry: ((job: Job) => Promise<unknown>) | undefined;
 }
 
 /** One job: what it is, where it stands, and what can be done about it. */
-export function JobCard({ job, title, labels, onCancel, onDismiss, onViewResult }: JobCardProps): JSX.Element {
+export function JobCard({ job, title, labels, onCancel, onDismiss, onViewResult, onRetry }: JobCardProps): JSX.Element {
   const titleId = useId();
   const [problem, setProblem] = useState<string | null>(null);
   const isOver = isFinal(job.status);
 
+  const [isRetrying, setRetrying] = useState(false);
+
+  const say = (error: unknown): void => setProblem(error instanceof Error ? error.message : String(error));
   const cancel = (): void => {
     if (job.cancelRequested) return;
     setProblem(null);
-    onCancel(job.jobId).catch((error: unknown) => {
-      setProblem(error instanceof Error ? error.message : String(error));
-    });
+    onCancel(job.jobId).catch(say);
+  };
+  const retry = (): void => {
+    if (isRetrying || onRetry === undefined) return;
+    setProblem(null);
+    setRetrying(true);
+    onRetry(job)
+      .catch(say)
+      .finally(() => setRetrying(false));
   };
 
   return (
@@ -71,6 +82,19 @@ export function JobCard({ job, title, labels, onCancel, onDismiss, onViewResult 
             onClick={() => onViewResult(job)}
           >
             {labels.viewResult}
+          </button>
+        </div>
+      ) : null}
+      {job.status === 'failed' && onRetry !== undefined ? (
+        <div className="clj-actions">
+          <button
+            type="button"
+            className="clj-button"
+            aria-label={`${labels.retry}: ${title}`}
+            aria-disabled={isRetrying}
+            onClick={retry}
+          >
+            {labels.retry}
           </button>
         </div>
       ) : null}

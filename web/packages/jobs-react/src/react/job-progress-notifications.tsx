@@ -1,18 +1,30 @@
 'use client';
 
-import { useCallback, useEffect, useMemo, useRef, useState, type JSX } from 'react';
+import { useCallback, useMemo, useRef, useState, type JSX } from 'react';
 
 import { isFinal } from '../core/job.js';
 import type { ConnectionStatus, Job } from '../core/types.js';
 import { JobCard } from './job-card.js';
 import { ENGLISH, titleOfType, type JobLabels } from './labels.js';
-import { adoptStyles } from './styles.js';
 import { useAnnouncement } from './use-announcement.js';
 import { useBackgroundJobs, type UseBackgroundJobsOptions } from './use-background-jobs.js';
+import { useBrowserNotifications } from './use-browser-notifications.js';
+import { useStyles } from './use-styles.js';
 
-export interface JobProgressNotificationsProps extends UseBackgroundJobsOptions {
+/** Whose jobs may be left to a `JobsProvider`. */
+export interface JobProgressNotificationsProps extends Partial<UseBackgroundJobsOptions> {
   /** Called for the button "View result" of a completed job; without it there is no button. */
   readonly onViewResult?: ((job: Job) => void) | undefined;
+  /**
+   * Called for the button "Try again" of a failed job. Without it, jobs that this page created
+   * have the button, and are created again from the same input.
+   */
+  readonly onRetry?: ((job: Job) => Promise<unknown>) | undefined;
+  /**
+   * Offer to tell of ends through the system while nobody looks at the page. The browser asks for
+   * permission when the user presses the button for it, and never before. Default: false.
+   */
+  readonly browserNotifications?: boolean | undefined;
   /** Default: `bottom-right`. */
   readonly position?: 'bottom-right' | 'bottom-left' | 'top-right' | 'top-left' | undefined;
   /** Default: as `data-theme` on an ancestor says, else as the system does. */
@@ -31,13 +43,15 @@ export interface JobProgressNotificationsProps extends UseBackgroundJobsOptions 
  * what it is doing, cancel, view the result, dismiss.
  */
 export function JobProgressNotifications(props: JobProgressNotificationsProps): JSX.Element {
-  const { onViewResult, position = 'bottom-right', theme, maxVisible = 4, titleOf = titleOfType, className } = props;
-  const { jobs, status, cancelJob, dismissJob } = useBackgroundJobs(props);
+  const { onViewResult, onRetry, position = 'bottom-right', theme, maxVisible = 4 } = props;
+  const { titleOf = titleOfType, browserNotifications = false, className } = props;
+  const { jobs, status, cancelJob, canRetry, retryJob, dismissJob } = useBackgroundJobs(props as UseBackgroundJobsOptions);
   const labels = useMemo(() => ({ ...ENGLISH, ...props.labels }), [props.labels]);
   const announcement = useAnnouncement(jobs, titleOf, labels);
+  const askPermission = useBrowserNotifications(browserNotifications, jobs, titleOf, labels);
   const [isUnfolded, setUnfolded] = useState(false);
   const region = useRef<HTMLElement>(null);
-  useEffect(adoptStyles, []);
+  const isStyled = useStyles();
 
   const ended = jobs.filter((job) => isFinal(job.status));
   const visible = isUnfolded ? jobs : foremost(jobs, maxVisible);
@@ -50,6 +64,8 @@ export function JobProgressNotifications(props: JobProgressNotificationsProps): 
     [dismissJob],
   );
 
+  const retry = useCallback(({ jobId }: Job) => retryJob(jobId), [retryJob]);
+
   return (
     <section
       ref={region}
@@ -58,6 +74,7 @@ export function JobProgressNotifications(props: JobProgressNotificationsProps): 
       data-position={position}
       data-theme={theme}
       tabIndex={-1}
+      hidden={!isStyled}
     >
       <div className="clj-spoken" role="status" aria-live="polite">
         {announcement}
@@ -73,12 +90,18 @@ export function JobProgressNotifications(props: JobProgressNotificationsProps): 
               onCancel={cancelJob}
               onDismiss={dismiss}
               onViewResult={onViewResult}
+              onRetry={onRetry ?? (canRetry(job.jobId) ? retry : undefined)}
             />
           ))}
         </ul>
       )}
       <div className="clj-footer">
         {jobs.length > ended.length ? <Note status={status} labels={labels} /> : null}
+        {jobs.length > ended.length && askPermission !== null ? (
+          <button type="button" className="clj-button" onClick={askPermission}>
+            {labels.notify}
+          </button>
+        ) : null}
         {jobs.length > maxVisible ? (
           <button
             type="button"
@@ -110,6 +133,7 @@ function foremost(jobs: readonly Job[], count: number): readonly Job[] {
 
 /** Why the cards may be behind the truth. */
 function Note({ status, labels }: { readonly status: ConnectionStatus; readonly labels: JobLabels }): JSX.Element | null {
+  if (status === 'offline') return <p className="clj-note">{labels.offline}</p>;
   if (status === 'polling') return <p className="clj-note">{labels.polling}</p>;
   if (status === 'unauthorized') return <p className="clj-note">{labels.unauthorized}</p>;
   return null;

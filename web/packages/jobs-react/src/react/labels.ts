@@ -17,12 +17,17 @@ export interface JobLabels {
   readonly dismiss: string;
   readonly clearEnded: string;
   readonly showMore: (count: number) => string;
+  readonly retry: string;
+  /** The button that asks for leave to notify through the system. */
+  readonly notify: string;
   readonly showFewer: string;
   /** Updates come by polling. */
   readonly polling: string;
   /** The server refuses the token. */
   readonly unauthorized: string;
 }
+  /** There is no network. */
+  readonly offline: string;
 
 export const ENGLISH: JobLabels = {
   region: 'Background jobs',
@@ -40,11 +45,14 @@ export const ENGLISH: JobLabels = {
   clearEnded: 'Clear finished',
   showMore: (count) => `Show ${count} more`,
   showFewer: 'Show fewer',
+  retry: 'Try again',
+  notify: 'Notify me when done',
   polling: 'Live updates are interrupted. Checking every few seconds instead.',
   unauthorized: 'Your session has ended. Sign in again to see how your jobs are doing.',
 };
 
 /** `resume-optimization` as people write it: `Resume optimization`. */
+  offline: 'You are offline. Your jobs go on; news of them follows when you are back.',
 export function titleOfType(job: Job): string {
   const words = job.type.replaceAll('-', ' ');
   return words.charAt(0).toUpperCase() + words.slice(1);

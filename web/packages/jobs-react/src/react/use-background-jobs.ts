@@ -1,24 +1,13 @@
 'use client';
 
-import { useCallback, useEffect, useRef, useSyncExternalStore } from 'react';
+import { useCallback, useSyncExternalStore } from 'react';
 
 import { EMPTY_SNAPSHOT, type JobsObserver } from '../core/client.js';
 import type { JobsApiError } from '../core/errors.js';
-import { sharedClient } from '../core/registry.js';
-import type { AuthToken, CancelResponse, ConnectionStatus, Job, JobInput } from '../core/types.js';
+import type { CancelResponse, ConnectionStatus, Job, JobInput } from '../core/types.js';
+import { useClient, useRetained, useSource, type JobsSource } from './jobs-provider.js';
 
-export interface UseBackgroundJobsOptions extends JobsObserver {
-  readonly userId: string;
-  /**
-   * The token that proves who is asking, or a function that gets a fresh one; the function is
-   * called on each connection and each request. Without one, only a development server answers.
-   */
-  readonly authToken?: AuthToken | undefined;
-  /** Where the API lives, without `/api`. Default: the page's own origin. */
-  readonly apiUrl?: string | undefined;
-  /** Where the Socket.IO gateway lives. Default: as the API says, else port 3001 of its host. */
-  readonly socketUrl?: string | undefined;
-}
+export interface UseBackgroundJobsOptions extends JobsSource, JobsObserver {}
 
 export interface UseBackgroundJobsResult {
   /** The user's running jobs and those that ended lately, newest first. */
@@ -33,6 +22,10 @@ export interface UseBackgroundJobsResult {
   readonly createJob: (input: JobInput) => Promise<string>;
   /** Ask for a job to be cancelled; rejects with a `JobsApiError`. */
   readonly cancelJob: (jobId: string) => Promise<CancelResponse>;
+  /** Create a job of this page again, from the same input; resolves to the new job's id. */
+  readonly retryJob: (jobId: string) => Promise<string>;
+  /** Whether `retryJob` can: this page created the job. */
+  readonly canRetry: (jobId: string) => boolean;
   /** Stop showing a job; a running one goes on. */
   readonly dismissJob: (jobId: string) => void;
   /** Ask the server for the user's jobs now. */
@@ -44,38 +37,16 @@ export interface UseBackgroundJobsResult {
  *
  * However many components use it, a page has one connection for each user. Each component's
  * callbacks are called once for each event; they may change from render to render, the latest
- * ones count. The returned functions keep their identity.
+ * ones count. The returned functions keep their identity. Below a `JobsProvider` it needs no
+ * options.
  */
-export function useBackgroundJobs(options: UseBackgroundJobsOptions): UseBackgroundJobsResult {
-  const { userId, apiUrl, socketUrl, authToken } = options;
-  const client = sharedClient({ userId, apiUrl, socketUrl });
+export function useBackgroundJobs(options: UseBackgroundJobsOptions): UseBackgroundJobsResult;
+export function useBackgroundJobs(options?: JobsObserver): UseBackgroundJobsResult;
+export function useBackgroundJobs(options: Partial<UseBackgroundJobsOptions> = {}): UseBackgroundJobsResult {
+  const source = useSource(sourceIn(options));
+  const client = useClient(source);
   const { jobs, status, error } = useSyncExternalStore(client.subscribe, client.getSnapshot, emptySnapshot);
-
-  // Declared before the effects that read it: effects run in order.
-  const latest = useRef(options);
-  useEffect(() => {
-    latest.current = options;
-  });
-
-  useEffect(() => {
-    const stopObserving = client.observe({
-      onProgress: (jobId, progress) => latest.current.onProgress?.(jobId, progress),
-      onComplete: (jobId, result) => latest.current.onComplete?.(jobId, result),
-      onError: (jobId, failure) => latest.current.onError?.(jobId, failure),
-      onCancel: (jobId) => latest.current.onCancel?.(jobId),
-    });
-    const release = client.retain(() => latest.current.authToken);
-    return () => {
-      release();
-      stopObserving();
-    };
-  }, [client]);
-
-  // A function is asked whenever a token is needed; only a new string is news.
-  const fixedToken = typeof authToken === 'string' ? authToken : null;
-  useEffect(() => {
-    if (fixedToken !== null) client.tokenChanged();
-  }, [client, fixedToken]);
+  useRetained(client, source.authToken, options);
 
   return {
     jobs,
@@ -84,9 +55,15 @@ export function useBackgroundJobs(options: UseBackgroundJobsOptions): UseBackgro
     error,
     createJob: useCallback((input: JobInput) => client.createJob(input), [client]),
     cancelJob: useCallback((jobId: string) => client.cancelJob(jobId), [client]),
+    retryJob: useCallback((jobId: string) => client.retryJob(jobId), [client]),
+    canRetry: useCallback((jobId: string) => client.canRetry(jobId), [client]),
     dismissJob: useCallback((jobId: string) => client.dismissJob(jobId), [client]),
     refresh: useCallback(() => client.refresh(), [client]),
   };
+}
+
+function sourceIn({ userId, authToken, apiUrl, socketUrl }: Partial<JobsSource>): Partial<JobsSource> {
+  return { ...(userId === undefined ? {} : { userId }), authToken, apiUrl, socketUrl };
 }
 
 function emptySnapshot(): typeof EMPTY_SNAPSHOT {

@@ -1,0 +1,105 @@
+// @vitest-environment node
+// Looks at what `npm run build` has made, which `npm test` does first.
+import { execFile } from 'node:child_process';
+import { readFile } from 'node:fs/promises';
+import { fileURLToPath } from 'node:url';
+import { promisify } from 'node:util';
+import { gzipSync } from 'node:zlib';
+
+import { build, type BuildOptions } from 'esbuild';
+import { expect, it } from 'vitest';
+
+const root = fileURLToPath(new URL('..', import.meta.url));
+const run = promisify(execFile);
+
+function optionsFor(code: string): BuildOptions & { write: false } {
+  return {
+    stdin: { contents: code, resolveDir: root },
+    alias: { '@careerlens/jobs-react': `${root}/dist/index.js`, '@careerlens/jobs-react/core': `${root}/dist/core/index.js` },
+    bundle: true,
+    minify: true,
+    write: false,
+    format: 'esm',
+    target: 'es2022',
+    external: ['react', 'react/jsx-runtime', 'socket.io-client'],
+    logLevel: 'error',
+  };
+}
+
+/** What comes out when an application that says `code` is bundled with the package as it is published. */
+async function bundle(code: string): Promise<string> {
+  const { outputFiles } = await build(optionsFor(code));
+  return outputFiles[0]?.text ?? '';
+}
+
+function kilobytes(code: string): number {
+  return gzipSync(code, { level: 9 }).length / 1_000;
+}
+
+/** What a page loads at its start, when it has all that the package exports; without what comes on demand. */
+async function startOf(code: string): Promise<string> {
+  const { outputFiles = [] } = await build({ ...optionsFor(code), splitting: true, outdir: 'out' });
+  const at = (path: string): string => outputFiles.find((file) => file.path.endsWith(path))?.text ?? '';
+  const seen = new Set<string>();
+  const visit = (name: string): string => {
+    if (seen.has(name)) return '';
+    seen.add(name);
+    const text = at(name);
+    const imported = [...text.matchAll(/from\s?"\.\/(chunk-[\w-]+\.js)"/g)].map(([, chunk]) => visit(chunk ?? ''));
+    return text + imported.join('');
+  };
+  return visit('stdin.js');
+}
+
+it('weighs at most 15 kB at the start of a page, compressed, without socket.io-client', async () => {
+  const start = await startOf("export * from '@careerlens/jobs-react'");
+  expect(start).toContain('JobsApiError');
+  expect(start).not.toContain('socket.io');
+  expect(kilobytes(start)).toBeLessThan(15);
+});
+
+it('weighs at most 20 kB in all, with what comes on demand', async () => {
+  const all = await bundle("export * from '@careerlens/jobs-react'");
+  expect(all).toContain('clj-card');
+  expect(kilobytes(all)).toBeLessThan(20);
+});
+
+it('leaves out what an application does not use', async () => {
+  const hook = await bundle("export { useBackgroundJobs } from '@careerlens/jobs-react'");
+  expect(hook).not.toContain('clj-card');
+  const core = await bundle("export { sharedClient } from '@careerlens/jobs-react/core'");
+  expect(core).not.toMatch(/from"react/);
+  const error = await bundle("export { JobsApiError } from '@careerlens/jobs-react'");
+  expect(error).not.toContain('socket.io');
+  expect(kilobytes(error)).toBeLessThan(1);
+});
+
+interface Packed {
+  readonly files: readonly { readonly path: string }[];
+}
+
+it('publishes code and types that exist, the styles, and nothing else', async () => {
+  const { stdout } = await run('npm', ['pack', '--dry-run', '--json', '--ignore-scripts'], { cwd: root });
+  const [packed] = JSON.parse(stdout) as Packed[];
+  const paths = packed?.files.map(({ path }) => path) ?? [];
+  const manifest = JSON.parse(await readFile(`${root}/package.json`, 'utf8')) as { exports: object };
+  const promised = JSON.stringify(manifest.exports).match(/\.\/[\w./-]+\.(js|ts|css|json)/g) ?? [];
+  for (const path of promised.filter((name) => !name.startsWith('./styles.css'))) {
+    if (path !== './core' && path.startsWith('./dist')) expect(paths).toContain(path.slice(2));
+  }
+  expect(paths).toEqual(expect.arrayContaining(['package.json', 'README.md', 'dist/index.js', 'dist/styles.css']));
+  const odd = paths.filter((path) => !/^(package\.json|README\.md|LICENSE|dist\/[\w./-]+\.(js|d\.ts|css))$/.test(path));
+  expect(odd).toEqual([]);
+});
+
+it("says 'use client' where React's client hooks are used", async () => {
+  const { stdout } = await run('npm', ['pack', '--dry-run', '--json', '--ignore-scripts'], { cwd: root });
+  const [packed] = JSON.parse(stdout) as Packed[];
+  const scripts = packed?.files.map(({ path }) => path).filter((path) => path.endsWith('.js')) ?? [];
+  for (const path of scripts) {
+    const code = await readFile(`${root}/${path}`, 'utf8');
+    if (/\b(useState|useEffect|useSyncExternalStore|createContext)\b/.test(code)) {
+      expect(code.startsWith("'use client';"), path).toBe(true);
+    }
+  }
+});
