@@ -31,6 +31,8 @@ from careerlens.jobs.keys import (
     idempotency_key,
     live_key,
     queue_workers_key,
+    text_channel,
+    text_key,
     upload_key,
     wake_channel,
 )
@@ -224,7 +226,7 @@ def test_our_keys_in_redis_are_documented() -> None:
     relay = QueueRelay("redis://localhost", Link("redis://localhost"), QueueKeys("q"))
     existing = {
         *(make("u") for make in (live_key, feed_key, wake_channel)),
-        *(make("u", "…") for make in (upload_key, idempotency_key)),
+        *(make("u", "…") for make in (text_key, text_channel, upload_key, idempotency_key)),
         QUEUES_KEY,
         WORKERS_KEY,
         queue_workers_key("q"),
@@ -355,6 +357,9 @@ async def test_example_handler_does_what_it_says(
     async def write_log(_line: str) -> None:
         raise AssertionError("the example logs nothing")
 
+    async def write_text(_text: str) -> None:
+        raise AssertionError("the example writes nothing")
+
     async def load_upload(_ref: UploadRef) -> bytes:
         raise AssertionError("the example reads no file")
 
@@ -366,6 +371,7 @@ async def test_example_handler_does_what_it_says(
         max_attempts=3,
         report=report,
         write_log=write_log,
+        write_text=write_text,
         load_upload=load_upload,
         is_cancelled=lambda: False,
     )

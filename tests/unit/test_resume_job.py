@@ -40,6 +40,9 @@ class Attempt:
         async def write_log(line: str) -> None:
             raise AssertionError("nothing of a résumé belongs into a log")
 
+        async def write_text(text: str) -> None:
+            raise AssertionError("it does not write as it goes")
+
         async def load_upload(ref: UploadRef) -> bytes:
             assert ref == UPLOAD
             return self.content
@@ -52,6 +55,7 @@ class Attempt:
             max_attempts=3,
             report=report,
             write_log=write_log,
+            write_text=write_text,
             load_upload=load_upload,
             is_cancelled=lambda: False,
         )

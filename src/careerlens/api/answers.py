@@ -20,6 +20,7 @@ from careerlens.foundation.errors import (
 )
 from careerlens.foundation.logging import get_logger
 from careerlens.foundation.redis import describe_failure
+from careerlens.realtime.texts import TextGoneError
 
 RETRY_AFTER_S = 2
 
@@ -84,6 +85,10 @@ def _not_found(_: Exception) -> ProblemError:
     return ProblemError("job-not-found")
 
 
+def _text_gone(_: Exception) -> ProblemError:
+    return ProblemError("text-gone")
+
+
 def _unauthenticated(error: Exception) -> ProblemError:
     headers = {"WWW-Authenticate": 'Bearer realm="careerlens"'}
     return ProblemError("unauthenticated", str(error), headers=headers)
@@ -117,6 +122,7 @@ _TRANSLATIONS: dict[type[Exception], Translation] = {
     InvalidInputError: _invalid_input,
     RequestValidationError: _invalid_parameters,
     JobNotFoundError: _not_found,
+    TextGoneError: _text_gone,
     AuthenticationError: _unauthenticated,
     ServiceUnavailableError: _unavailable,
     RedisError: _redis_failed,

@@ -15,7 +15,7 @@ from starlette.responses import HTMLResponse, JSONResponse
 from starlette.types import ASGIApp
 
 from careerlens import __version__
-from careerlens.api import health, jobs, pages
+from careerlens.api import health, jobs, pages, texts
 from careerlens.api.answers import answer_errors
 from careerlens.api.middleware import OriginRules, RequestFrame
 from careerlens.api.openapi import describe_api
@@ -97,6 +97,7 @@ def create_app(
     )
     app.state.settings = settings
     app.include_router(jobs.router)
+    app.include_router(texts.router)
     app.include_router(pages.router)
     app.include_router(health.router)
     answer_errors(app)

@@ -30,11 +30,15 @@ _SAFE_HEADERS = (
     (b"cache-control", b"no-store"),
 )
 _ROUTINE = ("/health/", "/assets/")
-_CORS_METHODS = "GET, POST"
+_CORS_METHODS = "GET, HEAD, POST"
 _CORS_HEADERS = (
-    "Authorization, Content-Type, X-User-Id, Idempotency-Key, Last-Event-ID, X-Request-Id"
+    "Authorization, Content-Type, X-User-Id, Idempotency-Key, Last-Event-ID, X-Request-Id, "
+    "If-None-Match"
 )
-_CORS_EXPOSED = "ETag, Location, Retry-After, X-Request-Id"
+_CORS_EXPOSED = (
+    "ETag, Location, Retry-After, X-Request-Id, "
+    "Stream-Next-Offset, Stream-Up-To-Date, Stream-Closed, Stream-Cursor"
+)
 _CORS_SECONDS = "600"
 
 _log = get_logger("careerlens.api")

@@ -53,6 +53,7 @@ _PROBLEMS_OF: dict[str, tuple[str, ...]] = {
     "getJobStatus": ("job-not-found",),
     "cancelJob": ("job-not-found",),
     "streamJobEvents": ("job-not-found", "too-many-streams"),
+    "readJobText": ("malformed-request", "job-not-found", "text-gone", "too-many-streams"),
 }  # fmt: skip
 _PUBLIC = frozenset({"isLive", "isReady", "getConfig", "explainProblem"})
 _ANY_CALL = ("unauthenticated", "origin-refused", "internal-error", "service-unavailable")

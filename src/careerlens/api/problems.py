@@ -75,6 +75,11 @@ KINDS: Mapping[str, ProblemKind] = {
         title="The first request with this Idempotency-Key is still running",
         remedy="Wait a moment and send the same request again.",
     ),
+    "text-gone": ProblemKind(
+        status=410,
+        title="This place in the text is gone",
+        remedy="The job began its text afresh, or it has expired. Read from offset -1.",
+    ),
     "body-too-large": ProblemKind(
         status=413,
         title="The body is too large",

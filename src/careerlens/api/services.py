@@ -22,6 +22,7 @@ from careerlens.jobs.manager import JobManager
 from careerlens.jobs.model import JobStatusResponse
 from careerlens.jobs.uploads import UploadStore
 from careerlens.realtime.feed import Feed
+from careerlens.realtime.texts import Texts
 from careerlens.wire.link import Link
 from careerlens.wire.opening import open_link
 
@@ -43,6 +44,7 @@ class Services:
     idempotency: IdempotencyRecords
     archive: ArchiveStore
     feed: Feed
+    texts: Texts
     streams: StreamPlaces = field(default_factory=StreamPlaces)
     stopping: asyncio.Event = field(default_factory=asyncio.Event)
     """Set when the server is about to stop: open streams end themselves then."""
@@ -71,18 +73,21 @@ async def open_services(
             archived = await archive.get(job_id, owner=user_id)
             return archived.to_response() if archived is not None else None
 
+        manager = JobManager(
+            link, registry, prefix=settings.queue_prefix, find_past_job=find_past_job
+        )
+        texts = await closing.enter_async_context(Texts(redis_url, feed, manager))
         yield Services(
             settings=settings,
             registry=registry,
             authenticator=authenticator,
             link=link,
-            manager=JobManager(
-                link, registry, prefix=settings.queue_prefix, find_past_job=find_past_job
-            ),
+            manager=manager,
             uploads=UploadStore(upload_link),
             idempotency=IdempotencyRecords(link),
             archive=archive,
             feed=feed,
+            texts=texts,
         )
 
 

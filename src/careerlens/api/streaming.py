@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections import Counter
 from collections.abc import AsyncGenerator, Iterator
 from contextlib import aclosing, contextmanager
+from typing import TypeVar
 
 from careerlens.api.problems import ProblemError
 
 MAX_STREAMS = 50
 _RETRY_AFTER_S = 5
+
+T = TypeVar("T")
 
 
 class StreamPlaces:
@@ -34,16 +38,22 @@ class StreamPlaces:
 
 
 async def until_stopping(
-    events: AsyncGenerator[bytes, None], stopping: asyncio.Event
-) -> AsyncGenerator[bytes, None]:
-    """What `events` yields, until it ends or `stopping` is set; it is closed either way."""
+    events: AsyncGenerator[T, None], stopping: asyncio.Event, *, ends_at: float | None = None
+) -> AsyncGenerator[T, None]:
+    """What `events` yields, until it ends or `stopping` is set; it is closed either way.
+
+    Not beyond `ends_at` (epoch seconds) either, which is when the caller's token expires.
+    """
     stop = asyncio.create_task(stopping.wait(), name="stopping")
     async with aclosing(events):
-        upcoming: asyncio.Future[bytes] | None = None
+        upcoming: asyncio.Future[T] | None = None
         try:
             while True:
                 upcoming = asyncio.ensure_future(anext(events))
-                await asyncio.wait({upcoming, stop}, return_when=asyncio.FIRST_COMPLETED)
+                left_s = None if ends_at is None else max(0.0, ends_at - time.time())
+                await asyncio.wait(
+                    {upcoming, stop}, timeout=left_s, return_when=asyncio.FIRST_COMPLETED
+                )
                 if not upcoming.done():
                     return
                 try:

@@ -27,6 +27,7 @@ class JobContext:
     max_attempts: int
     report: Callable[[JobProgress], Awaitable[None]]
     write_log: Callable[[str], Awaitable[None]]
+    write_text: Callable[[str], Awaitable[None]]
     load_upload: Callable[[UploadRef], Awaitable[bytes]]
     is_cancelled: Callable[[], bool]
 
@@ -49,6 +50,15 @@ class JobContext:
         every open page of the owner.
         """
         await self.report(JobProgress(percent=percent, message=message, step=step, data=data))
+
+    async def stream(self, text: str) -> None:
+        """Show the owner `text` behind what this attempt has written, as it is being written.
+
+        Words that come within 50 ms travel together. Another attempt begins the text afresh.
+        Raises `UnrecoverableError` (code `stream_too_long`) beyond 1 MiB, and `ValueError` for
+        half a surrogate pair.
+        """
+        await self.write_text(text)
 
     async def log(self, line: str) -> None:
         """Add a line to the job's own log, which operators read and owners do not."""
@@ -105,6 +115,10 @@ class IsolatedContext(WireModel):
         """Tell the owner how far the job is; as `JobContext.progress`."""
         report = JobProgress(percent=percent, message=message, step=step, data=data)
         emit({"progress": report.model_dump(mode="json", by_alias=True)})
+
+    def stream(self, text: str) -> None:
+        """Show the owner `text` as it is being written; as `JobContext.stream`."""
+        emit({"stream": text})
 
     def log(self, line: str) -> None:
         """Add a line to the job's own log."""

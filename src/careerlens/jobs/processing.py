@@ -27,6 +27,7 @@ from careerlens.jobs.context import IsolatedContext, JobContext
 from careerlens.jobs.definitions import JobDefinition
 from careerlens.jobs.model import JobProgress
 from careerlens.jobs.owner import owner_of
+from careerlens.jobs.streams import JobText
 from careerlens.jobs.uploads import UploadRef, UploadStore
 from careerlens.jobs.validation import validate_stored
 from careerlens.worker import ActiveJob
@@ -91,6 +92,21 @@ class JobProcessor:
             "attempt": active.attempt,
             "max_attempts": record.max_attempts,
         }
+        text = JobText(active.insist, user_id, record.id)
+        if record.attempts_started > 1 or active.attempt > 1:
+            await text.take_over()
+        try:
+            result = await self._handle(active, data, facts, text)
+        except BaseException:
+            await text.abandon()
+            raise
+        await text.close()
+        return result
+
+    async def _handle(
+        self, active: ActiveJob, data: BaseModel, facts: dict[str, Any], text: JobText
+    ) -> Any:
+        definition, user_id = self._definition, facts["user_id"]
         if definition.isolated:
             return await run_isolated(
                 definition.handler,
@@ -98,7 +114,7 @@ class JobProcessor:
                 data,
                 timeout=None,  # the attempt's own ends it
                 memory_bytes=definition.memory_bytes,
-                on_message=lambda message: _pass_on(active, message),
+                on_message=lambda message: _pass_on(active, text, message),
                 trusted=True,
             )
 
@@ -109,6 +125,7 @@ class JobProcessor:
             **facts,
             report=lambda progress: _report(active, progress),
             write_log=active.log,
+            write_text=text.write,
             load_upload=load_upload,
             is_cancelled=lambda: active.cancel_requested,
         )
@@ -168,11 +185,13 @@ async def _report(active: ActiveJob, progress: JobProgress) -> None:
     await active.update_progress(progress.model_dump(mode="json", by_alias=True, exclude_none=True))
 
 
-async def _pass_on(active: ActiveJob, message: Any) -> None:
+async def _pass_on(active: ActiveJob, text: JobText, message: Any) -> None:
     """A word from a handler in a child process, which is our own code."""
     match message:
         case {"progress": dict(report)}:
             await _report(active, JobProgress.model_validate(report))
+        case {"stream": str(piece)}:
+            await text.write(piece)
         case {"log": str(line)}:
             await active.log(line)
 

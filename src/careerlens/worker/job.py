@@ -56,6 +56,16 @@ class ActiveJob:
         """Append a line to the job's log. Waits while the server is away."""
         await self._tell(self._calls.log(self.record.id, line))
 
+    async def insist(self, call: Call) -> Any | None:
+        """Send a call that is harmless to repeat until it is answered; the reply.
+
+        None, and nothing sent from then on, when the job is not ours any more.
+        """
+        if self._held.interruption is Interruption.LOST:
+            return None
+        answer = await insist(self._link, self._held, lambda _: call)
+        return answer.reply if answer is not None else None
+
     async def children_values(self) -> dict[str, Any]:
         """What the jobs that this one waited for returned, by their keys (`bull:queue:id`).
 
