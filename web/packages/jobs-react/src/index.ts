@@ -18,9 +18,9 @@ export type {
 export { JobProgressNotifications } from './react/job-progress-notifications.js';
 export type { JobProgressNotificationsProps } from './react/job-progress-notifications.js';
 export type { JobLabels } from './react/labels.js';
-export { useBackgroundJobs } from './react/use-background-jobs.js';
 export { JobsProvider } from './react/jobs-provider.js';
 export type { JobsProviderProps, JobsSource } from './react/jobs-provider.js';
+export { useBackgroundJobs } from './react/use-background-jobs.js';
 export type { UseBackgroundJobsOptions, UseBackgroundJobsResult } from './react/use-background-jobs.js';
 export { useCreateJob } from './react/use-create-job.js';
 export type { UseCreateJobResult } from './react/use-create-job.js';

@@ -14,20 +14,20 @@ export interface JobLabels {
   readonly cancel: string;
   readonly cancelling: string;
   readonly viewResult: string;
-  readonly dismiss: string;
-  readonly clearEnded: string;
-  readonly showMore: (count: number) => string;
   readonly retry: string;
   /** The button that asks for leave to notify through the system. */
   readonly notify: string;
+  readonly dismiss: string;
+  readonly clearEnded: string;
+  readonly showMore: (count: number) => string;
   readonly showFewer: string;
   /** Updates come by polling. */
   readonly polling: string;
+  /** There is no network. */
+  readonly offline: string;
   /** The server refuses the token. */
   readonly unauthorized: string;
 }
-  /** There is no network. */
-  readonly offline: string;
 
 export const ENGLISH: JobLabels = {
   region: 'Background jobs',
@@ -41,18 +41,18 @@ export const ENGLISH: JobLabels = {
   cancel: 'Cancel',
   cancelling: 'Cancelling…',
   viewResult: 'View result',
+  retry: 'Try again',
+  notify: 'Notify me when done',
   dismiss: 'Dismiss',
   clearEnded: 'Clear finished',
   showMore: (count) => `Show ${count} more`,
   showFewer: 'Show fewer',
-  retry: 'Try again',
-  notify: 'Notify me when done',
   polling: 'Live updates are interrupted. Checking every few seconds instead.',
+  offline: 'You are offline. Your jobs go on; news of them follows when you are back.',
   unauthorized: 'Your session has ended. Sign in again to see how your jobs are doing.',
 };
 
 /** `resume-optimization` as people write it: `Resume optimization`. */
-  offline: 'You are offline. Your jobs go on; news of them follows when you are back.',
 export function titleOfType(job: Job): string {
   const words = job.type.replaceAll('-', ' ');
   return words.charAt(0).toUpperCase() + words.slice(1);
