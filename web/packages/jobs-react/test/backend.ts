@@ -92,6 +92,11 @@ export class Backend {
     return jobId;
   }
 
+  /** Give a job a place in line, which nobody is told of. */
+  place(jobId: string, position: number, estimatedWaitMs: number | null): void {
+    this.#job(jobId).queue = { position, estimatedWaitMs };
+  }
+
   begin(jobId: string): void {
     Object.assign(this.#job(jobId), { status: 'processing', startedAt: Date.now() });
     this.#tell(jobId, { event: 'processing', status: 'processing' });

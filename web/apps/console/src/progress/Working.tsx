@@ -1,4 +1,5 @@
 import type { ConnectionStatus, Job, JobsApiError } from '@careerlens/jobs-react';
+import { placeInWords } from '@careerlens/jobs-react/core';
 import { useState } from 'react';
 
 import { Refusal } from '../shell/Refusal';
@@ -55,6 +56,7 @@ export function Working({ job, steps, connection, online, trouble, onCancel }: P
           <p className="small muted numerals">
             {job.startedAt === null ? 'Waiting for ' : 'Running for '}
             {describeDuration(now - started.getTime())}
+            {job.queue === null ? null : ` · ${placeInWords(job.queue)}`}
           </p>
         </div>
       </div>

@@ -13,9 +13,10 @@ import type { ConnectionState } from './connection.js';
 import { JobsApiError } from './errors.js';
 import { FetchQueue } from './fetch-queue.js';
 import { Holders, type TokenSource } from './holders.js';
-import { LazyLine } from './lazy-line.js';
+import { Line } from './line.js';
 import { Observers, type JobsObserver } from './observers.js';
 import { isOffline, watchPage } from './page-life.js';
+import { PlaceWatch } from './place-watch.js';
 import { Poller, type PollOutcome } from './poller.js';
 import { Retries } from './retries.js';
 import { findSocketUrl } from './socket-url.js';
@@ -58,8 +59,9 @@ export class JobsClient {
   readonly #socketUrl: string | undefined;
   readonly #api: JobsApi;
   readonly #book = new JobBook();
-  readonly #line: LazyLine;
+  readonly #line: Line;
   readonly #poller = new Poller(() => this.#poll());
+  readonly #places = new PlaceWatch(() => this.#askForPlaces());
   readonly #listeners = new Set<() => void>();
   readonly #observers = new Observers();
   readonly #holders = new Holders();
@@ -90,7 +92,7 @@ export class JobsClient {
     this.#apiUrl = apiUrl.replace(/\/+$/, '');
     this.#socketUrl = socketUrl;
     this.#api = new JobsApi({ apiUrl: this.#apiUrl, userId, token: () => this.#holders.token() });
-    this.#line = new LazyLine({
+    this.#line = new Line({
       userId,
       token: () => this.#holders.token(),
       canRenewToken: () => this.#holders.canRenewToken,
@@ -226,7 +228,10 @@ export class JobsClient {
     this.#stopWatching = watchPage({
       online: () => this.#retryNow(),
       offline: () => this.#wentOffline(),
-      shown: () => this.#poller.poke(),
+      shown: () => {
+        this.#poller.poke();
+        this.#places.refresh();
+      },
       hidden: () => this.#persist(),
       frozen: () => this.#frozen(),
       thawed: () => this.#thawed(),
@@ -412,6 +417,12 @@ export class JobsClient {
     return { changed, waiting: this.#book.live().length > 0 };
   }
 
+  /** Nobody asks for what nobody sees, and polling asks anyway. */
+  #askForPlaces(): void {
+    const isSeen = typeof document === 'undefined' || document.visibilityState !== 'hidden';
+    if (isSeen && this.#line.state === 'open' && !isOffline()) void this.#list();
+  }
+
   /** Ask for one job until there is an answer. Returns whether to try again later. */
   async #fetch(jobId: string, isCurrent: () => boolean): Promise<boolean> {
     if (this.#isUnauthorized() || isOffline()) return true;
@@ -505,6 +516,7 @@ export class JobsClient {
     clearTimeout(this.#publishTimer);
     this.#publishTimer = undefined;
     const next: JobsSnapshot = { jobs: this.#book.jobs(), status: this.#status(), error: this.#problem };
+    this.#places.look(this.#isAwake ? next.jobs : []);
     if (isSame(next, this.#snapshot)) return;
     this.#snapshot = next;
     this.#tellListeners();

@@ -5,6 +5,7 @@ export { JobsClient } from './client.js';
 export type { JobsClientOptions, JobsObserver, JobsSnapshot } from './client.js';
 export { JobFailedError, JobsApiError } from './errors.js';
 export type { FieldError, ProblemDetails } from './errors.js';
+export { placeInWords } from './place-in-words.js';
 export { sharedClient } from './registry.js';
 export { forgetStoredJobs } from './storage.js';
 export type {
@@ -19,4 +20,5 @@ export type {
   JobStatus,
   JobStatusResponse,
   JobUpdate,
+  QueuePlace,
 } from './types.js';

@@ -25,6 +25,7 @@ export function toJob(status: JobStatusResponse): Job {
     cancelRequested: status.cancelRequested ?? false,
     delayedUntil: date(status.delayedUntil),
     retrying: status.retrying ?? false,
+    queue: status.status === 'queued' ? (status.queue ?? null) : null,
   };
 }
 
@@ -45,6 +46,7 @@ export function toStored(job: Job): JobStatusResponse {
     cancelRequested: job.cancelRequested,
     delayedUntil: job.delayedUntil?.getTime() ?? null,
     retrying: job.retrying,
+    queue: job.queue,
   };
 }
 
@@ -70,6 +72,7 @@ export function moveOn(job: Job, update: JobUpdate): Job {
     attemptsMade: update.attemptsMade ?? job.attemptsMade,
     delayedUntil: date(update.delayedUntil),
     retrying: update.event === 'retrying' || (job.retrying && update.status === 'queued'),
+    queue: update.event === 'queued' ? job.queue : null,
   };
 }
 

@@ -26,6 +26,10 @@ export const timings = {
   pollMax: 15_000,
   /** Polling with nothing to wait for, or while nobody looks. */
   pollIdle: 30_000,
+  /** How long a job that has joined the line is given to start before its place there is asked for. */
+  placeFirst: 1_000,
+  /** How often places in line are asked for while a job waits there. */
+  placeAgain: 12_500,
   /** An open socket that has told nothing for this long about running jobs is not taken at its word. */
   silence: 60_000,
   retryMin: 1_000,

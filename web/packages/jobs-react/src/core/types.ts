@@ -15,6 +15,13 @@ export interface JobProgress {
   readonly data?: Readonly<Record<string, unknown>> | null;
 }
 
+/** Where a queued job stands in line: `position` from 1, the next to start. */
+export interface QueuePlace {
+  readonly position: number;
+  /** How long it may take until the job starts; null while nothing is known to tell that from. */
+  readonly estimatedWaitMs: number | null;
+}
+
 /** The whole truth about one job as the API answers it. Times are epoch milliseconds. */
 export interface JobStatusResponse {
   readonly jobId: string;
@@ -32,6 +39,7 @@ export interface JobStatusResponse {
   readonly cancelRequested?: boolean;
   readonly delayedUntil?: number | null;
   readonly retrying?: boolean;
+  readonly queue?: QueuePlace | null;
 }
 
 /** The answer to a creation. */
@@ -104,6 +112,8 @@ export interface Job {
   readonly delayedUntil: Date | null;
   /** The job failed an attempt and waits for another. */
   readonly retrying: boolean;
+  /** The place in line of a queued job, as it was some seconds ago; null while it is not known. */
+  readonly queue: QueuePlace | null;
 }
 
 /**

@@ -9,6 +9,7 @@ import type {
   JobStatus,
   JobStatusResponse,
   JobUpdate,
+  QueuePlace,
 } from './types.js';
 
 const STATUSES: ReadonlySet<string> = new Set<JobStatus>([
@@ -64,6 +65,13 @@ export function readProgress(value: unknown): JobProgress | null {
   };
 }
 
+function readPlace(value: unknown): QueuePlace | null {
+  if (!isFields(value)) return null;
+  const position = numberOf(value['position']);
+  if (position === null || position < 1) return null;
+  return { position, estimatedWaitMs: numberOf(value['estimatedWaitMs']) };
+}
+
 /** A job's status, or null when it is not one. */
 export function readStatus(value: unknown): JobStatusResponse | null {
   if (!isFields(value)) return null;
@@ -86,6 +94,7 @@ export function readStatus(value: unknown): JobStatusResponse | null {
     cancelRequested: value['cancelRequested'] === true,
     delayedUntil: numberOf(value['delayedUntil']),
     retrying: value['retrying'] === true,
+    queue: readPlace(value['queue']),
   };
 }
 
