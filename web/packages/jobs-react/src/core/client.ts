@@ -13,7 +13,7 @@ import type { ConnectionState } from './connection.js';
 import { JobsApiError } from './errors.js';
 import { FetchQueue } from './fetch-queue.js';
 import { Holders, type TokenSource } from './holders.js';
-import { Line } from './line.js';
+import { LazyLine } from './lazy-line.js';
 import { Observers, type JobsObserver } from './observers.js';
 import { isOffline, watchPage } from './page-life.js';
 import { PlaceWatch } from './place-watch.js';
@@ -59,7 +59,7 @@ export class JobsClient {
   readonly #socketUrl: string | undefined;
   readonly #api: JobsApi;
   readonly #book = new JobBook();
-  readonly #line: Line;
+  readonly #line: LazyLine;
   readonly #poller = new Poller(() => this.#poll());
   readonly #places = new PlaceWatch(() => this.#askForPlaces());
   readonly #listeners = new Set<() => void>();
@@ -92,7 +92,7 @@ export class JobsClient {
     this.#apiUrl = apiUrl.replace(/\/+$/, '');
     this.#socketUrl = socketUrl;
     this.#api = new JobsApi({ apiUrl: this.#apiUrl, userId, token: () => this.#holders.token() });
-    this.#line = new Line({
+    this.#line = new LazyLine({
       userId,
       token: () => this.#holders.token(),
       canRenewToken: () => this.#holders.canRenewToken,

@@ -17,12 +17,17 @@ export interface JobLabels {
   readonly cancel: string;
   readonly cancelling: string;
   readonly viewResult: string;
+  readonly retry: string;
+  /** The button that asks for leave to notify through the system. */
+  readonly notify: string;
   readonly dismiss: string;
   readonly clearEnded: string;
   readonly showMore: (count: number) => string;
   readonly showFewer: string;
   /** Updates come by polling. */
   readonly polling: string;
+  /** There is no network. */
+  readonly offline: string;
   /** The server refuses the token. */
   readonly unauthorized: string;
 }
@@ -40,11 +45,14 @@ export const ENGLISH: JobLabels = {
   cancel: 'Cancel',
   cancelling: 'Cancelling…',
   viewResult: 'View result',
+  retry: 'Try again',
+  notify: 'Notify me when done',
   dismiss: 'Dismiss',
   clearEnded: 'Clear finished',
   showMore: (count) => `Show ${count} more`,
   showFewer: 'Show fewer',
   polling: 'Live updates are interrupted. Checking every few seconds instead.',
+  offline: 'You are offline. Your jobs go on; news of them follows when you are back.',
   unauthorized: 'Your session has ended. Sign in again to see how your jobs are doing.',
 };
 
