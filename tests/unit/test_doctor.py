@@ -11,8 +11,12 @@ import pytest
 from careerlens.cli._main import run_command
 from careerlens.cli.checks import Finding, Verdict, examine
 from careerlens.cli.exits import Exit
+from careerlens.foundation.clock import epoch_ms
 from careerlens.foundation.redis import connect
 from careerlens.foundation.settings import Settings, load_settings
+from careerlens.jobs.queues import note_used
+from careerlens.queue import JobOptions, Queue
+from careerlens.wire.link import Link
 from conftest import ValkeyFactory
 from support import free_port
 
@@ -87,6 +91,27 @@ async def test_nearly_full_memory_is_a_warning(valkey_factory: ValkeyFactory) ->
     server = valkey_factory(durable=True, maxmemory="1mb")
     found = await findings(settings_with(redis_url=server.url))
     assert found["redis memory"].verdict is Verdict.WARNING
+
+
+async def test_waiting_jobs_are_counted_and_long_waits_are_a_warning(
+    valkey_factory: ValkeyFactory,
+) -> None:
+    server = valkey_factory(durable=True)
+    settings = settings_with(redis_url=server.url)
+    assert (await findings(settings))["waiting jobs"].found == "none"
+    async with Link(server.url) as link:
+        await note_used(link, "letter")
+        queue = Queue("letter", link)
+        await queue.add("letter", {}, JobOptions(priority=1))
+        found = (await findings(settings))["waiting jobs"]
+        assert found.verdict is Verdict.OK
+        assert found.found.startswith("letter: 1, the next for ")
+        hour_ago = JobOptions(timestamp_ms=epoch_ms() - 3_600_000)
+        await queue.add("letter", {}, hour_ago)
+        found = (await findings(settings))["waiting jobs"]
+        assert found.verdict is Verdict.WARNING
+        assert found.found.startswith("letter: 2, the next for 36")
+        assert "worker" in found.remedy
 
 
 async def test_a_wrong_password_is_told_apart_from_silence(valkey_factory: ValkeyFactory) -> None:

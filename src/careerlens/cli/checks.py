@@ -31,6 +31,7 @@ OLDEST_REDIS = (6, 2)
 """BullMQ's scripts need the commands of this version."""
 _MEMORY_WARNING = 0.8
 _SLOW_MS = 20.0
+_LONG_WAIT_S = 600.0
 
 
 class Verdict(StrEnum):
@@ -80,7 +81,7 @@ async def _redis(settings: Settings) -> AsyncGenerator[Finding]:
         async with redis_for(settings) as endpoint:
             client = connect(endpoint.url)
             try:
-                async with aclosing(_server(client, endpoint)) as findings:
+                async with aclosing(_server(client, endpoint, settings)) as findings:
                     async for finding in findings:
                         yield finding
             finally:
@@ -91,7 +92,9 @@ async def _redis(settings: Settings) -> AsyncGenerator[Finding]:
         yield _problem("redis", str(error), "")
 
 
-async def _server(client: Redis, endpoint: RedisEndpoint) -> AsyncGenerator[Finding]:
+async def _server(
+    client: Redis, endpoint: RedisEndpoint, settings: Settings
+) -> AsyncGenerator[Finding]:
     where = "the embedded Valkey" if endpoint.embedded else display_url(endpoint.url)
     try:
         started = perf_counter()
@@ -125,6 +128,8 @@ async def _server(client: Redis, endpoint: RedisEndpoint) -> AsyncGenerator[Find
     yield await _lua(client)
     if info.get("cluster_enabled"):
         yield _cluster()
+    else:
+        yield await _waiting(endpoint.url, settings.queue_prefix)
 
 
 def _version(info: Mapping[str, Any]) -> Finding:
@@ -208,6 +213,33 @@ def _cluster() -> Finding:
         "it is a node of a cluster, on which only queues and workers of your own run so far",
         "Use one server, or a primary with sentinels (redis+sentinel://).",
     )
+
+
+async def _waiting(url: str, prefix: str) -> Finding:
+    from careerlens.foundation.clock import epoch_ms
+    from careerlens.jobs.queues import used_queues
+    from careerlens.queue import Queue
+    from careerlens.wire.errors import CommandRejectedError
+    from careerlens.wire.opening import open_link
+
+    lines, longest_s = [], 0.0
+    try:
+        async with open_link(url, name="careerlens:doctor") as link:
+            for name in sorted(await used_queues(link)):
+                queue = Queue(name, link, prefix=prefix)
+                upcoming = await queue.next_in_line()
+                if upcoming is None:
+                    continue
+                counts = await queue.counts()
+                age_s = max(0.0, (epoch_ms() - upcoming.timestamp_ms) / 1000)
+                waiting = counts["waiting"] + counts["prioritized"]
+                lines.append(f"{name}: {waiting}, the next for {age_s:.0f} s")
+                longest_s = max(longest_s, age_s)
+    except (ServiceUnavailableError, CommandRejectedError) as error:
+        return _warn("waiting jobs", f"they cannot be read ({error})", "")
+    if longest_s > _LONG_WAIT_S:
+        return _warn("waiting jobs", "; ".join(lines), "Start a worker, or more of them.")
+    return _fine("waiting jobs", "; ".join(lines) or "none")
 
 
 def _secret(settings: Settings) -> Finding:

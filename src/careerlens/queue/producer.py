@@ -177,6 +177,13 @@ class Queue:
             if _is_number(processed) and _is_number(finished)
         ]
 
+    async def next_in_line(self) -> JobRecord | None:
+        """The waiting job that is taken next; None when none waits."""
+        first = await self._link.call("LINDEX", self.keys.wait, -1)
+        if first is None:
+            first = next(iter(await self._link.call("ZRANGE", self.keys.prioritized, 0, 0)), None)
+        return await self.job(_text(first)) if first is not None else None
+
     async def counts(self) -> dict[str, int]:
         """How many jobs are in each state, by the names of `QueueState`."""
         states = (*_COUNTED, "waiting-children")
