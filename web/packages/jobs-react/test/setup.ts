@@ -22,6 +22,7 @@ beforeEach(() => {
     reconnectMax: 100,
     spread: 100,
     lifeSign: 150,
+    renewAgain: 30,
     pollMin: 40,
     pollMax: 200,
     pollIdle: 400,

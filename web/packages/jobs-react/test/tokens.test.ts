@@ -50,6 +50,25 @@ it('a token about to expire is renewed in place, without a new connection', asyn
   expect(backend.handshakes).toHaveLength(1);
 });
 
+it('a token that is handed out until shortly before its end is asked for again', async () => {
+  const backend = await startBackend();
+  let token = 'old';
+  let asked = 0;
+  const page = openPage(backend, {
+    token: () => {
+      asked += 1;
+      return token;
+    },
+  });
+  await eventually(() => expect(page.client.getSnapshot().status).toBe('live'));
+  backend.emitToAll('token:expiring', { expiresAt: Date.now() + 60_000 });
+  const before = asked;
+  await eventually(() => expect(asked).toBeGreaterThan(before + 2));
+  expect(backend.renewals).toEqual([]);
+  token = 'new';
+  await eventually(() => expect(backend.renewals).toEqual(['new']));
+});
+
 it('a token that expired on the way is asked for once more, and the request is repeated', async () => {
   const backend = await startBackend();
   const given = tokens();

@@ -58,6 +58,7 @@ export class Connection {
   #failures = 0;
   #refusals = 0;
   #retryTimer: ReturnType<typeof setTimeout> | undefined;
+  #renewTimer: ReturnType<typeof setTimeout> | undefined;
   #tokenInUse: string | null = null;
   #resumeFrom: string | null = null;
   #isHeld = false;
@@ -101,7 +102,7 @@ export class Connection {
     socket.on('connect_error', (error) => this.#failed(error));
     socket.on('job:update', (payload: unknown) => this.#update(payload));
     socket.on('resync', (payload: unknown) => this.#handlers.onResync(resumeIdOf(payload)));
-    socket.on('token:expiring', () => void this.renewToken());
+    socket.on('token:expiring', () => void this.#renewUntilNew());
     socket.on('server:draining', (payload: unknown) => this.#draining(payload));
     socket.on('error', (payload: unknown) => this.#complained(payload));
     if (!this.#isHeld) socket.connect();
@@ -110,6 +111,7 @@ export class Connection {
 
   close(): void {
     clearTimeout(this.#retryTimer);
+    clearTimeout(this.#renewTimer);
     const socket = this.#socket;
     this.#socket = null;
     socket?.removeAllListeners();
@@ -146,14 +148,23 @@ export class Connection {
     if (wasRefused) this.#become('connecting');
   }
 
-  /** Give an open connection a newer token, if there is one. */
-  async renewToken(): Promise<void> {
+  /** Give an open connection a newer token, if there is one. Returns whether there is no more to do. */
+  async renewToken(): Promise<boolean> {
     const socket = this.#socket;
-    if (socket === null || this.#state !== 'open') return;
+    if (socket === null || this.#state !== 'open') return true;
     const token = await this.#handlers.token().catch(() => null);
-    if (token === null || token === this.#tokenInUse || !socket.connected) return;
+    if (!socket.connected) return true;
+    if (token === null || token === this.#tokenInUse) return false;
     this.#tokenInUse = token;
     socket.emit('auth:renew', { token });
+    return true;
+  }
+
+  /** Who hands out tokens may hold on to one until shortly before its end: ask again and again. */
+  async #renewUntilNew(): Promise<void> {
+    clearTimeout(this.#renewTimer);
+    if ((await this.renewToken()) || !this.#handlers.canRenewToken()) return;
+    this.#renewTimer = setTimeout(() => void this.#renewUntilNew(), timings.renewAgain);
   }
 
   async #introduce(socket: Socket, give: (auth: object) => void): Promise<void> {

@@ -20,6 +20,8 @@ export const timings = {
   reconnectMax: 20_000,
   /** Over how long clients spread that a server has told to go. */
   spread: 20_000,
+  /** How soon to ask again for a token when the one in use is about to end and there is no other yet. */
+  renewAgain: 5_000,
   /** How often a tab makes sure that the one whose connection it shares is alive. */
   lifeSign: 3_000,
   pollMin: 2_500,
