@@ -151,6 +151,7 @@ def test_every_route_is_described(tmp_path: Path) -> None:
         ("/api/jobs/{job_id}/status", "GET"),
         ("/api/jobs/{job_id}/cancel", "POST"),
         ("/api/jobs/{job_id}/events", "GET"),
+        ("/api/jobs/{job_id}/stream", "GET"),
         ("/api/config", "GET"),
         ("/problems/{code}", "GET"),
         ("/health/live", "GET"),

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import uvicorn
 from fastapi import FastAPI
 from fastapi.openapi.docs import get_swagger_ui_html
+from starlette.middleware.errors import ServerErrorMiddleware
 from starlette.responses import HTMLResponse, JSONResponse
 from starlette.types import ASGIApp
 
@@ -50,7 +51,10 @@ class _Application(FastAPI):
     def build_middleware_stack(self) -> ASGIApp:
         """Our layers around those of FastAPI, outermost first."""
         settings: Settings = self.state.settings
-        shortcut = CreationShortcut(super().build_middleware_stack())
+        stack = super().build_middleware_stack()
+        # Their outermost layer would answer our own mistakes in plain text; `RequestFrame` does.
+        inner = stack.app if isinstance(stack, ServerErrorMiddleware) else stack
+        shortcut = CreationShortcut(inner)
         return RequestFrame(OriginRules(shortcut, allowed=settings.allowed_origins()))
 
 
