@@ -52,11 +52,18 @@ class NodePeer:
 @asynccontextmanager
 async def node_peer(port: int) -> AsyncIterator[NodePeer]:
     """A peer connected to the Redis on this loopback port. Needs `npm ci` in tests/interop."""
+    async with node_process("peer.mjs", f"127.0.0.1:{port}") as peer:
+        yield peer
+
+
+@asynccontextmanager
+async def node_process(script: str, *arguments: str) -> AsyncIterator[NodePeer]:
+    """A script of tests/interop that does what it is asked to."""
     assert (HERE / "node_modules" / "bullmq").is_dir(), "run `npm ci` in tests/interop first"
     process = await asyncio.create_subprocess_exec(
         "node",
-        "peer.mjs",
-        f"127.0.0.1:{port}",
+        script,
+        *arguments,
         cwd=HERE,
         stdin=asyncio.subprocess.PIPE,
         stdout=asyncio.subprocess.PIPE,

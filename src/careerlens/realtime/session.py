@@ -11,8 +11,9 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import Callable, Coroutine, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from redis.exceptions import RedisError
@@ -39,6 +40,7 @@ _INBOX = 16
 _log = get_logger("careerlens.realtime.session")
 
 Answer = dict[str, Any]
+Work = Callable[[], Awaitable[None]]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -157,13 +159,13 @@ class Session:
         if self._work is not None:
             await asyncio.wait((self._work,))
 
-    async def _work_off(self, work: Coroutine[Any, Any, None]) -> None:
+    async def _work_off(self, work: Work) -> None:
         try:
-            await work
+            await work()
             while self._inbox:
                 more = self._take(self._inbox.popleft())
                 if more is not None:
-                    await more
+                    await more()
         except Exception:  # noqa: BLE001 (logged; it concerns this client alone)
             _log.exception("session_failed", sid=self._connection.sid)
             self._connection.close("internal_error", at_once=True)
@@ -171,8 +173,8 @@ class Session:
             self._work = self._inbox = None
             self._connection.resume_reading()
 
-    def _take(self, packet: Packet) -> Coroutine[Any, Any, None] | None:
-        """Take a packet; what remains to be awaited, if anything."""
+    def _take(self, packet: Packet) -> Work | None:
+        """Take a packet; what remains to be done and has to wait, if anything."""
         if self._connection.closed_because is not None:
             return None
         if packet.type is PacketType.CONNECT:
@@ -189,7 +191,7 @@ class Session:
         _log.info("protocol_error", problem=problem, user=self.user_id)
         self._connection.close("protocol_error", at_once=True)
 
-    def _connect(self, packet: Packet) -> Coroutine[Any, Any, None] | None:
+    def _connect(self, packet: Packet) -> Work | None:
         if packet.namespace != "/":
             refusal = packets.refused(
                 "unknown_namespace", "Invalid namespace", namespace=packet.namespace[:100]
@@ -201,7 +203,7 @@ class Session:
             self._protocol_error("introduced itself twice")
             return None
         self._was_introduced = True
-        return self._introduce(packet.data if isinstance(packet.data, dict) else {})
+        return partial(self._introduce, packet.data if isinstance(packet.data, dict) else {})
 
     async def _introduce(self, auth: dict[str, Any]) -> None:
         try:
@@ -240,7 +242,7 @@ class Session:
             caller.user_id, self, resume_at=resume_at, end=end
         )
 
-    def _event(self, packet: Packet) -> Coroutine[Any, Any, None] | None:
+    def _event(self, packet: Packet) -> Work | None:
         said = packet.data
         if not isinstance(said, list) or not said or not isinstance(said[0], str):
             self._protocol_error("sent an event without a name")
@@ -248,10 +250,10 @@ class Session:
         handler = _EVENTS.get(said[0]) if packet.namespace == "/" else None
         if handler is None:
             return None
-        return self._answer(handler(self, said[1] if len(said) > 1 else None), packet.ack)
+        return partial(self._answer, handler, said[1] if len(said) > 1 else None, packet.ack)
 
-    async def _answer(self, answering: Coroutine[Any, Any, Answer], ack: int | None) -> None:
-        answer = await answering
+    async def _answer(self, handler: Handler, argument: object, ack: int | None) -> None:
+        answer = await handler(self, argument)
         if ack is not None:
             self._send(packets.acknowledgement(ack, answer))
 
@@ -360,7 +362,8 @@ def _milliseconds(seconds: float | None) -> int | None:
 
 _NOT_FOUND = _error("not_found", "There is no such job.")
 _ORDINARY_ENDS = frozenset({"client_left", "client_closed", "transport_closed", "draining"})
-_EVENTS: dict[str, Callable[[Session, object], Coroutine[Any, Any, Answer]]] = {
+Handler = Callable[[Session, object], Awaitable[Answer]]
+_EVENTS: dict[str, Handler] = {
     "subscribe:job": Session._subscribe,
     "unsubscribe:job": Session._unsubscribe,
     "auth:renew": Session._renew,

@@ -250,6 +250,8 @@ class Websocket(asyncio.Protocol):
             if problem := self._problem_with(first, second, size):
                 self.close(*problem)
                 self._needed = _LOST_TRACK
+                if self._transport is not None and self._transport.can_write_eof():
+                    self._transport.write_eof()  # its goodbye could not be found any more
                 return end
             if end < body + 4 + size:
                 self._needed = body + 4 + size - at

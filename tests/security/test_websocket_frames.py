@@ -1,0 +1,258 @@
+"""Frames that no client of ours would send, byte by byte, and what the gateway answers.
+
+The numbers are those of RFC 6455, where the sections stand beside each case.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import re
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import pytest
+
+from careerlens.realtime.connection import Limits
+from gateways import RunningGateway, connected, running_gateway
+from support import eventually
+from tokens import token
+
+KEY = "dGhlIHNhbXBsZSBub25jZQ=="
+ACCEPT = "s3pPLMBiTxaQ9kYGzzhZRbK+xOo="  # the example of section 1.3
+HEADERS = {
+    "Host": "localhost",
+    "Upgrade": "websocket",
+    "Connection": "Upgrade",
+    "Sec-WebSocket-Version": "13",
+    "Sec-WebSocket-Key": KEY,
+}
+PATH = "/socket.io/?EIO=4&transport=websocket"
+MASK = b"\x0f\xf0\x55\xaa"
+MIB = 1024 * 1024
+
+
+def frame(
+    payload: bytes, *, opcode: int = 1, final: bool = True, bits: int = 0, masked: bool = True
+) -> bytes:
+    """A frame of a client."""
+    first = opcode | bits | (0x80 if final else 0)
+    second = 0x80 if masked else 0
+    size = len(payload)
+    if size < 126:
+        head = bytes((first, second | size))
+    elif size < 1 << 16:
+        head = bytes((first, second | 126)) + size.to_bytes(2, "big")
+    else:
+        head = bytes((first, second | 127)) + size.to_bytes(8, "big")
+    if not masked:
+        return head + payload
+    return head + MASK + bytes(byte ^ MASK[at % 4] for at, byte in enumerate(payload))
+
+
+class Bytes:
+    """A client that writes and reads bytes."""
+
+    def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self.reader = reader
+        self.writer = writer
+
+    async def frame(self) -> tuple[int, bytes]:
+        """The next frame of the server: its opcode and payload."""
+        async with asyncio.timeout(10):
+            first, second = await self.reader.readexactly(2)
+            assert first & 0xF0 == 0x80, "whole messages, no extensions"
+            assert second < 0x80, "a server never masks"
+            size = second
+            if second >= 126:
+                size = int.from_bytes(await self.reader.readexactly(2 if second == 126 else 8))
+            return first & 0x0F, await self.reader.readexactly(size)
+
+    async def hears(self, start: str) -> str:
+        """The next text that starts so."""
+        while True:
+            opcode, payload = await self.frame()
+            if opcode == 1 and payload.decode().startswith(start):
+                return payload.decode()
+
+    async def is_closed(self) -> tuple[int, str]:
+        """Code and reason of the close frame, and nothing after it."""
+        while True:
+            opcode, payload = await self.frame()
+            if opcode == 8:
+                break
+        self.writer.write(frame(payload[:2], opcode=8))
+        async with asyncio.timeout(10):
+            assert await self.reader.read() == b""
+        return int.from_bytes(payload[:2]), payload[2:].decode()
+
+
+@asynccontextmanager
+async def asking(
+    gateway: RunningGateway, *, method: str = "GET", path: str = PATH, **headers: str | None
+) -> AsyncIterator[tuple[str, Bytes]]:
+    """Ask for a websocket; the answer's head, and what follows."""
+    reader, writer = await asyncio.open_connection("127.0.0.1", gateway.port)
+    changed = {name.replace("_", "-"): value for name, value in headers.items()}
+    fields = {name: value for name, value in (HEADERS | changed).items() if value is not None}
+    lines = "".join(f"{name}: {value}\r\n" for name, value in fields.items())
+    writer.write(f"{method} {path} HTTP/1.1\r\n{lines}\r\n".encode())
+    try:
+        async with asyncio.timeout(10):
+            head = (await reader.readuntil(b"\r\n\r\n")).decode()
+        yield head, Bytes(reader, writer)
+    finally:
+        writer.close()
+
+
+@asynccontextmanager
+async def introduced(gateway: RunningGateway, user: str = "ada") -> AsyncIterator[Bytes]:
+    """A client that has said who it is."""
+    async with asking(gateway) as (head, client):
+        assert head.startswith("HTTP/1.1 101")
+        await client.hears("0")
+        client.writer.write(frame(b"40" + json.dumps({"token": token(user)}).encode()))
+        await client.hears("40")
+        yield client
+
+
+@pytest.fixture
+async def gateway(redis_url: str) -> AsyncIterator[RunningGateway]:
+    async with running_gateway(redis_url) as gateway:
+        yield gateway
+
+
+ASKS = b'420["unsubscribe:job","x"]'
+
+
+async def test_the_handshake_is_answered_as_the_standard_says(gateway: RunningGateway) -> None:
+    async with asking(gateway) as (head, _):
+        assert head.startswith("HTTP/1.1 101 ")
+        assert f"Sec-WebSocket-Accept: {ACCEPT}\r\n" in head
+        assert "extensions" not in head.lower()
+
+
+@pytest.mark.parametrize(
+    ("change", "status"),
+    [
+        ({"Sec_WebSocket_Version": "12"}, 400),  # 4.2.1
+        ({"Sec_WebSocket_Version": None}, 400),
+        ({"Sec_WebSocket_Key": "short"}, 400),
+        ({"Sec_WebSocket_Key": None}, 400),
+        ({"method": "POST"}, 400),
+        ({"path": "/elsewhere"}, 403),
+        ({"path": "/socket.io/?EIO=4&transport=polling"}, 400),
+        ({"path": "/socket.io/?EIO=3&transport=websocket"}, 400),
+        ({"path": PATH + "&sid=unknown"}, 400),
+        ({"Origin": "https://evil.example"}, 403),
+    ],
+)
+async def test_a_handshake_that_is_none_is_refused(
+    gateway: RunningGateway, change: dict[str, str], status: int
+) -> None:
+    async with asking(gateway, **change) as (head, client):
+        assert head.startswith(f"HTTP/1.1 {status} ")
+        async with asyncio.timeout(10):
+            await client.reader.read()
+    assert not gateway.gateway.sessions
+
+
+@pytest.mark.parametrize(
+    ("data", "code"),
+    [
+        (frame(ASKS, masked=False), 1002),  # 5.1
+        (frame(ASKS, bits=0x40), 1002),  # 5.2: compressed, as nobody agreed on
+        (frame(ASKS, bits=0x10), 1002),
+        (frame(b"", opcode=3), 1002),  # 5.2: reserved
+        (frame(b"", opcode=0xB), 1002),
+        (frame(ASKS, opcode=0), 1002),  # 5.4: goes on with nothing
+        (frame(b"42", final=False) + frame(ASKS), 1002),  # 5.4: begins within another
+        (frame(b"", opcode=9, final=False), 1002),  # 5.5
+        (frame(b"x" * 126, opcode=9), 1002),  # 5.5
+        (frame(b"bytes", opcode=2), 1003),
+        (frame(b'42["\xff"]'), 1007),  # 8.1
+        (frame(b'42["\xc3', final=False) + frame(b'("]', opcode=0), 1007),
+        (frame(b"4" + b"x" * 65_536), 1009),
+        (b"\x81\xff" + (50 * MIB).to_bytes(8, "big") + MASK, 1009),  # before it has come
+        (b"\x81\xff" + b"\xff" * 8 + MASK, 1009),
+        ((frame(b"4" * 40_000, final=False) + frame(b"4" * 40_000, opcode=0)), 1009),
+        (frame(b"3") * 400, 1008),
+        (frame(b"", opcode=9) * 400, 1008),
+        (frame(b"", final=False) + frame(b"", opcode=0, final=False) * 400, 1008),
+    ],
+    ids=lambda value: value if isinstance(value, int) else "",
+)
+async def test_a_frame_that_breaks_a_rule_closes_its_connection_and_no_other(
+    gateway: RunningGateway, data: bytes, code: int
+) -> None:
+    async with connected(gateway, "bob") as bystander, introduced(gateway) as client:
+        client.writer.write(data)
+        assert (await client.is_closed())[0] == code
+        assert await bystander.call("unsubscribe:job", "x") == {"ok": True}
+        await eventually(lambda: [one.user_id for one in gateway.gateway.sessions] == ["bob"])
+
+
+async def test_messages_may_come_in_pieces_with_pings_between_and_byte_by_byte(
+    gateway: RunningGateway,
+) -> None:
+    async with introduced(gateway) as client:
+        client.writer.write(frame(ASKS[:5], final=False))
+        client.writer.write(frame(b"are you there?", opcode=9))
+        client.writer.write(frame(b"", opcode=0, final=False) + frame(ASKS[5:], opcode=0))
+        assert await client.frame() == (0xA, b"are you there?")
+        assert await client.hears("430") == '430[{"ok":true}]'
+        for byte in frame(ASKS) + frame(b"", opcode=0xA):
+            client.writer.write(bytes((byte,)))
+            await client.writer.drain()
+            await asyncio.sleep(0)
+        assert await client.hears("430") == '430[{"ok":true}]'
+
+
+async def test_who_says_goodbye_is_answered(gateway: RunningGateway) -> None:
+    async with introduced(gateway) as client:
+        client.writer.write(frame((1000).to_bytes(2, "big") + b"bye", opcode=8))
+        assert await client.is_closed() == (1000, "")
+        await eventually(lambda: not gateway.gateway.sessions)
+
+
+async def test_a_client_that_vanishes_without_a_word_is_forgotten(redis_url: str) -> None:
+    limits = Limits(ping_interval_s=0.1, ping_timeout_s=0.2, flush_s=0.2)
+    async with running_gateway(redis_url, limits=limits) as gateway, introduced(gateway) as client:
+        assert await client.is_closed() == (1008, "ping_timeout")
+        await eventually(lambda: not gateway.gateway.sessions)
+
+
+async def test_who_keeps_writing_after_being_sent_away_is_cut_off(redis_url: str) -> None:
+    limits = Limits(flush_s=0.3)
+    async with running_gateway(redis_url, limits=limits) as gateway, introduced(gateway) as client:
+        flood = frame(b"4" * 60_000) * 10
+
+        async def pour() -> None:
+            while True:
+                client.writer.write(flood)
+                await client.writer.drain()
+
+        async with asyncio.timeout(20):
+            with pytest.raises(OSError):  # noqa: PT011 (reset, or a broken pipe)
+                await pour()
+        await eventually(lambda: not gateway.gateway.sessions)
+
+
+async def test_ten_thousand_subscriptions_and_frames_that_never_end_take_no_memory(
+    gateway: RunningGateway,
+) -> None:
+    # The gateway runs in this process: what it keeps is what this process grows by.
+    before = _resident_bytes()
+    async with connected(gateway, "bob") as bystander, introduced(gateway) as client:
+        for number in range(10_000):
+            client.writer.write(frame(b'42%d["subscribe:job","job%d"]' % (number, number)))
+        assert await client.is_closed() == (1008, "rate_limited")
+        assert await bystander.call("unsubscribe:job", "x") == {"ok": True}
+    assert _resident_bytes() - before < 32 * MIB
+
+
+def _resident_bytes() -> int:
+    found = re.search(r"VmRSS:\s+(\d+) kB", Path("/proc/self/status").read_text())
+    assert found is not None
+    return int(found[1]) * 1024
