@@ -44,7 +44,6 @@ _OPCODES = frozenset({CONTINUATION, TEXT, BINARY, CLOSE, PING, PONG})
 _RESERVED_BITS, _OPCODE, _MASKED, _SIZE = 0x70, 0x0F, 0x80, 0x7F
 _MOST_IGNORED_BYTES = 262_144
 _KEY_LENGTH = 24
-_LOST_TRACK = -1  # where the next frame would begin is anybody's guess
 
 
 class Handler(Protocol):
@@ -195,24 +194,23 @@ class Websocket(asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         """Take the head, once, and then frames."""
-        if self._handler is None:
-            if self._transport is not None and not self._is_closing:
-                self._open(data)
-            return
         if self._is_closing:
             self._ignored += len(data)
             if self._ignored > _MOST_IGNORED_BYTES:
                 self.pause_reading()
                 return
-            if self._needed == _LOST_TRACK:
-                return
+        elif self._handler is None:
+            self._open(data)
+            return
+        if self._handler is None:
+            return
         if self._rest is not None:
             self._rest += data
             if len(self._rest) < self._needed:
                 return
             data, self._rest = bytes(self._rest), None
         taken = self._take_frames(data)
-        if taken < len(data) and self._transport is not None:
+        if taken < len(data) and self._handler is not None:
             self._rest = bytearray(data[taken:])
 
     # Within
@@ -228,6 +226,16 @@ class Websocket(asyncio.Protocol):
             if self._transport is not None:
                 self._transport.close()
 
+    def _fail(self, code: int, reason: str) -> None:
+        """Close without waiting for a goodbye, which could not be told from the rest any more."""
+        self.close(code, reason)
+        if self._transport is not None and self._transport.can_write_eof():
+            self._transport.write_eof()
+        self._rest = self._fragments = None
+        handler, self._handler = self._handler, None
+        if handler is not None:
+            handler.on_lost()
+
     def _hang_up_soon(self) -> None:
         self._is_closing = True
         if self._transport is not None:
@@ -239,7 +247,7 @@ class Websocket(asyncio.Protocol):
         """Take the frames that are complete; how many bytes they had."""
         at, end = 0, len(data)
         self._needed = 0
-        while end - at >= 2 and self._transport is not None:
+        while end - at >= 2 and self._handler is not None:
             first, second = data[at], data[at + 1]
             size, body = second & _SIZE, at + 2
             if size > MAX_CONTROL_BYTES:
@@ -248,10 +256,7 @@ class Websocket(asyncio.Protocol):
                     break
                 size = int.from_bytes(data[at + 2 : body], "big")
             if problem := self._problem_with(first, second, size):
-                self.close(*problem)
-                self._needed = _LOST_TRACK
-                if self._transport is not None and self._transport.can_write_eof():
-                    self._transport.write_eof()  # its goodbye could not be found any more
+                self._fail(*problem)
                 return end
             if end < body + 4 + size:
                 self._needed = body + 4 + size - at
@@ -302,7 +307,7 @@ class Websocket(asyncio.Protocol):
         try:
             text = payload.decode()
         except UnicodeDecodeError:
-            self.close(NOT_UTF8, "not UTF-8")
+            self._fail(NOT_UTF8, "not UTF-8")
             return
         self._handler.on_text(text)
 
