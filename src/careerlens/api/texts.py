@@ -38,7 +38,7 @@ from careerlens.realtime.texts import (
     TextPage,
 )
 
-_TEXT = "text/plain; charset=utf-8"
+_TYPE = {"Content-Type": "text/plain"}  # as the protocol's clients compare it; it is UTF-8
 _SSE_HEADERS = {
     "Content-Type": "text/event-stream",
     "Cache-Control": "no-store, no-cache",
@@ -133,14 +133,14 @@ async def read_job_text(
     headers = {"Stream-Cursor": wish.next_cursor(), **_headers(page)}
     if not page.text:
         return Response(status_code=204, headers=headers)
-    return Response(page.text, media_type=_TEXT, headers=headers)
+    return Response(page.text, headers=_TYPE | headers)
 
 
 @router.head("/jobs/{job_id:path}/stream", include_in_schema=False)
 async def find_end_of_job_text(job_id: str, caller: CallerDep, services: ServicesDep) -> Response:
     """Where the text ends, and whether it will stay there."""
     page = await in_time(services.texts.end(caller.user_id, job_id))
-    return Response(media_type=_TEXT, headers=_headers(page))
+    return Response(headers=_TYPE | _headers(page))
 
 
 async def _first_page(services: Services, caller: Caller, job_id: str, wish: _Wish) -> TextPage:
@@ -157,7 +157,7 @@ def _caught_up(page: TextPage, wish: _Wish, known_tag: str | None) -> Response:
         known = (known_tag or "").split(",")
         if tag in {each.strip().removeprefix("W/") for each in known}:
             return Response(status_code=304, headers=headers)
-    return Response(page.text, media_type=_TEXT, headers=headers)
+    return Response(page.text, headers=_TYPE | headers)
 
 
 async def _events(
