@@ -22,6 +22,7 @@ What clients see (Socket.IO protocol 5; ours is the root namespace):
 from __future__ import annotations
 
 import asyncio
+import gc
 from typing import TYPE_CHECKING, Any
 
 import orjson
@@ -52,7 +53,12 @@ from careerlens.realtime.request import (
     Scope,
     Send,
 )
-from careerlens.realtime.server import listen, make_server, serve_until_cancelled
+from careerlens.realtime.server import (
+    allow_many_sockets,
+    listen,
+    make_server,
+    serve_until_cancelled,
+)
 from careerlens.realtime.session import Services, Session
 from careerlens.realtime.timing import Deadlines
 from careerlens.realtime.websocket import Websocket
@@ -63,6 +69,7 @@ if TYPE_CHECKING:
     from careerlens.foundation.settings import Settings
 
 DRAIN_S = 1.0
+_NEW_OBJECTS_PER_COLLECTION = 20_000
 _log = get_logger("careerlens.realtime.gateway")
 
 
@@ -156,6 +163,10 @@ async def serve(settings: Settings, endpoint: RedisEndpoint) -> None:
     host = settings.listen_host(settings.socket_host)
     listener = listen(host, settings.socket_port)
     link = Link(endpoint.url, name="careerlens:gateway")
+    allow_many_sockets()
+    # What is loaded by now stays, and very many clients are very much that is no garbage.
+    gc.freeze()
+    gc.set_threshold(_NEW_OBJECTS_PER_COLLECTION)
     try:
         async with Feed(endpoint.url) as feed:
             services = Services(
@@ -164,11 +175,7 @@ async def serve(settings: Settings, endpoint: RedisEndpoint) -> None:
                 feed=feed,
                 fanout=Fanout(feed),
             )
-            gateway = Gateway(
-                services,
-                origins=settings.allowed_origins(),
-                link=link,
-            )
+            gateway = Gateway(services, origins=settings.allowed_origins(), link=link)
             server = make_server(gateway)
             relay = Relay(endpoint.url, registry, prefix=settings.queue_prefix)
             async with asyncio.TaskGroup() as tasks:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import socket
+import sys
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
 from functools import partial
@@ -16,6 +17,7 @@ from careerlens.realtime.heads import BoundedHttp
 from careerlens.realtime.websocket import Websocket
 
 _BACKLOG = 2_048
+_SOCKETS = 24_576
 _GRACE_S = 3
 
 
@@ -76,6 +78,18 @@ def listen(host: str, port: int, *, variable: str = "SOCKET_PORT") -> socket.soc
     listener.listen(_BACKLOG)
     listener.setblocking(False)
     return listener
+
+
+def allow_many_sockets() -> None:
+    """Let this process have as many sockets open as the system lets anybody raise it to."""
+    if sys.platform == "win32":
+        return
+    import resource
+
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = _SOCKETS if hard == resource.RLIM_INFINITY else min(_SOCKETS, hard)
+    if soft != resource.RLIM_INFINITY and soft < wanted:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
 
 
 async def serve_until_cancelled(
