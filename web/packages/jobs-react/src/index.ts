@@ -27,3 +27,5 @@ export { useCreateJob } from './react/use-create-job.js';
 export type { UseCreateJobResult } from './react/use-create-job.js';
 export { useJob } from './react/use-job.js';
 export type { UseJobResult } from './react/use-job.js';
+export { useJobStream } from './react/use-job-stream.js';
+export type { UseJobStreamOptions, UseJobStreamResult } from './react/use-job-stream.js';

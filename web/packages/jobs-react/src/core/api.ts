@@ -112,7 +112,7 @@ export class JobsApi {
 
 const NO_BODY: ReadonlySet<number> = new Set([204, 205, 304]);
 
-function jobPath(jobId: string): string {
+export function jobPath(jobId: string): string {
   return `/api/jobs/${encodeURIComponent(jobId)}`;
 }
 
@@ -149,7 +149,7 @@ function patience(error: JobsApiError, attempt: number): number | null {
   return suggested > MAX_PATIENCE_MS ? null : suggested;
 }
 
-async function answerOf(response: Response): Promise<unknown> {
+export async function answerOf(response: Response): Promise<unknown> {
   const text = await response.text();
   let body: unknown = null;
   try {
@@ -203,7 +203,7 @@ function unreadable(): JobsApiError {
   });
 }
 
-function unreachable(cause: unknown): JobsApiError {
+export function unreachable(cause: unknown): JobsApiError {
   const error = new JobsApiError({
     status: 0,
     code: 'network',
@@ -214,7 +214,7 @@ function unreachable(cause: unknown): JobsApiError {
   return error;
 }
 
-function noToken(cause: unknown): JobsApiError {
+export function noToken(cause: unknown): JobsApiError {
   const error = new JobsApiError({
     status: 0,
     code: 'token_unavailable',

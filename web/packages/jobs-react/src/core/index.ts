@@ -8,6 +8,8 @@ export type { FieldError, ProblemDetails } from './errors.js';
 export { placeInWords } from './place-in-words.js';
 export { sharedClient } from './registry.js';
 export { forgetStoredJobs } from './storage.js';
+export { JobStream } from './stream.js';
+export type { JobStreamOptions, JobText } from './stream.js';
 export type {
   AuthToken,
   CancelResponse,

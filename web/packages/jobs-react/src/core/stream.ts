@@ -1,0 +1,229 @@
+/** The text that a job writes, followed word by word: the read side of Durable Streams. */
+
+import { answerOf, jobPath, noToken, unreachable } from './api.js';
+import { backoff } from './backoff.js';
+import { JobsApiError } from './errors.js';
+import { timings } from './timings.js';
+import type { AuthToken } from './types.js';
+import { isFields, textOf } from './wire.js';
+
+const BEGINNING = '-1';
+
+export interface JobText {
+  /** All that is known of the text. Begun anew when the job is tried again. */
+  readonly text: string;
+  /** Whether words come as they are written. */
+  readonly isLive: boolean;
+  /** The job has ended, and the text with it. */
+  readonly isEnded: boolean;
+  /** What keeps the text from coming, while something does. */
+  readonly error: JobsApiError | null;
+}
+
+export interface JobStreamOptions {
+  readonly userId: string;
+  readonly jobId: string;
+  /** Where the API lives, without `/api`. Default: the page's own origin. */
+  readonly apiUrl?: string | undefined;
+}
+
+export const NO_TEXT: JobText = { text: '', isLive: false, isEnded: false, error: null };
+
+/** Follows one job's text as long as somebody listens, and a moment longer. */
+export class JobStream {
+  readonly #options: JobStreamOptions;
+  readonly #listeners = new Set<() => void>();
+  readonly #onIdle: () => void;
+  #snapshot = NO_TEXT;
+  #offset = BEGINNING;
+  #token: AuthToken | undefined;
+  #reading: AbortController | null = null;
+  #linger: ReturnType<typeof setTimeout> | undefined;
+
+  constructor(options: JobStreamOptions, onIdle: () => void = () => undefined) {
+    this.#options = options;
+    this.#onIdle = onIdle;
+  }
+
+  readonly getSnapshot = (): JobText => this.#snapshot;
+
+  readonly subscribe = (listener: () => void): (() => void) => {
+    this.#listeners.add(listener);
+    clearTimeout(this.#linger);
+    this.#start();
+    return () => {
+      this.#listeners.delete(listener);
+      if (this.#listeners.size > 0) return;
+      clearTimeout(this.#linger);
+      this.#linger = setTimeout(() => {
+        this.#stop();
+        this.#onIdle();
+      }, timings.linger);
+    };
+  };
+
+  /** The token to use from now on. A new string is tried where the last one was refused. */
+  use(token: AuthToken | undefined): void {
+    const isNews = typeof token === 'string' && token !== this.#token;
+    this.#token = token;
+    if (isNews && this.#listeners.size > 0) this.#start();
+  }
+
+  #start(): void {
+    if (this.#reading !== null || this.#snapshot.isEnded) return;
+    const reading = new AbortController();
+    this.#reading = reading;
+    void this.#run(reading.signal).finally(() => {
+      if (this.#reading === reading) this.#reading = null;
+    });
+  }
+
+  #stop(): void {
+    this.#reading?.abort();
+    this.#reading = null;
+    this.#change({ isLive: false });
+  }
+
+  /** Reads until the text ends, the stream is stopped, or the server refuses for good. */
+  async #run(signal: AbortSignal): Promise<void> {
+    for (let failures = 0; !signal.aborted && !this.#snapshot.isEnded; failures += 1) {
+      const before = this.#offset;
+      try {
+        await this.#listen(await this.#bearer(), signal);
+      } catch (error) {
+        if (signal.aborted) return;
+        const problem = error instanceof JobsApiError ? error : unreachable(error);
+        if (problem.status === 410) {
+          this.#offset = BEGINNING;
+          this.#change({ text: '', isLive: false });
+        } else {
+          this.#change({ isLive: false, error: problem });
+          // A function may have another token the next time; a fixed one that was refused stays refused.
+          const mayRenew = problem.status === 401 && typeof this.#token === 'function';
+          if (!mayRenew && !problem.isTemporary) return;
+        }
+      }
+      if (this.#offset !== before) failures = -1;
+      else if (!signal.aborted) await pause(backoff(failures), signal);
+    }
+  }
+
+  async #bearer(): Promise<string | null> {
+    const token = this.#token;
+    try {
+      return (typeof token === 'function' ? await token() : token) ?? null;
+    } catch (cause) {
+      throw noToken(cause);
+    }
+  }
+
+  async #listen(bearer: string | null, signal: AbortSignal): Promise<void> {
+    const { apiUrl = '', userId, jobId } = this.#options;
+    const headers = new Headers({ accept: 'text/event-stream' });
+    // Only printable ASCII fits a header; the token names the user in any case.
+    if (/^[\x21-\x7e]+$/.test(userId)) headers.set('x-user-id', userId);
+    if (bearer !== null) headers.set('authorization', `Bearer ${bearer}`);
+    const url = `${apiUrl.replace(/\/+$/, '')}${jobPath(jobId)}/stream?live=sse&offset=${encodeURIComponent(this.#offset)}`;
+
+    // A connection that is dead without a word is given up: a live one tells something every 15 s.
+    const silence = new AbortController();
+    const give = (): void => silence.abort();
+    signal.addEventListener('abort', give);
+    let timer = setTimeout(give, timings.silence);
+    try {
+      const response = await fetch(url, { headers, cache: 'no-store', signal: silence.signal });
+      if (!response.ok || response.body === null) await answerOf(response);
+      const events = new Events((data, control) => this.#take(data, control));
+      const reader = (response.body as ReadableStream<Uint8Array>).getReader();
+      for (;;) {
+        const { done, value } = await reader.read();
+        if (done || signal.aborted) return;
+        clearTimeout(timer);
+        timer = setTimeout(give, timings.silence);
+        events.feed(value);
+      }
+    } finally {
+      clearTimeout(timer);
+      signal.removeEventListener('abort', give);
+      if (!signal.aborted) this.#change({ isLive: false });
+    }
+  }
+
+  /** Text counts once its place is known: only so is nothing lost or doubled by a break. */
+  #take(data: string, control: unknown): void {
+    const offset = isFields(control) ? textOf(control['streamNextOffset']) : null;
+    if (!isFields(control) || offset === null) return;
+    this.#offset = offset;
+    const isEnded = control['streamClosed'] === true;
+    this.#change({ text: this.#snapshot.text + data, isEnded, isLive: !isEnded, error: null });
+  }
+
+  #change(change: Partial<JobText>): void {
+    const next = { ...this.#snapshot, ...change };
+    const isSame = (Object.keys(next) as (keyof JobText)[]).every((key) => next[key] === this.#snapshot[key]);
+    if (isSame) return;
+    this.#snapshot = next;
+    for (const listener of this.#listeners) listener();
+  }
+}
+
+const streams = new Map<string, JobStream>();
+
+/** The one stream of this page for a job, so that everybody shares its connection. */
+export function sharedStream(options: JobStreamOptions): JobStream {
+  // A server renders for many users at once, and follows nothing.
+  if (typeof window === 'undefined') return new JobStream(options);
+  const key = JSON.stringify([options.apiUrl ?? '', options.userId, options.jobId]);
+  let stream = streams.get(key);
+  if (stream === undefined) {
+    stream = new JobStream(options, () => streams.delete(key));
+    streams.set(key, stream);
+  }
+  return stream;
+}
+
+/** Server-sent events as they come in pieces; a pair of `data` and `control` is told at once. */
+class Events {
+  readonly #decoder = new TextDecoder('utf-8', { ignoreBOM: true });
+  readonly #onPair: (data: string, control: unknown) => void;
+  #rest = '';
+  #data = '';
+
+  constructor(onPair: (data: string, control: unknown) => void) {
+    this.#onPair = onPair;
+  }
+
+  feed(bytes: Uint8Array): void {
+    const blocks = (this.#rest + this.#decoder.decode(bytes, { stream: true })).split('\n\n');
+    this.#rest = blocks.pop() ?? '';
+    for (const block of blocks) this.#event(block.split('\n'));
+  }
+
+  #event(lines: readonly string[]): void {
+    const content = lines
+      .filter((line) => line.startsWith('data:'))
+      .map((line) => line.slice(line.startsWith('data: ') ? 6 : 5))
+      .join('\n');
+    if (lines[0] === 'event: data') {
+      this.#data = content;
+    } else if (lines[0] === 'event: control') {
+      this.#onPair(this.#data, JSON.parse(content));
+      this.#data = '';
+    }
+  }
+}
+
+/** Resolves after `wait`, when the network is back, or when `signal` says so. */
+function pause(wait: number, signal: AbortSignal): Promise<void> {
+  return new Promise((resolve) => {
+    const done = new AbortController();
+    const end = (): void => {
+      clearTimeout(timer);
+      done.abort();
+      resolve();
+    };
+    const timer = setTimeout(end, wait);
+    signal.addEventListener('abort', end, { signal: done.signal });
+    if (typeof window !== 'undefined') addEventListener('online', end, { signal: done.signal });
+  });
+}
