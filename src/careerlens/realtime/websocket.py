@@ -44,6 +44,7 @@ _OPCODES = frozenset({CONTINUATION, TEXT, BINARY, CLOSE, PING, PONG})
 _RESERVED_BITS, _OPCODE, _MASKED, _SIZE = 0x70, 0x0F, 0x80, 0x7F
 _MOST_IGNORED_BYTES = 262_144
 _KEY_LENGTH = 24
+_WE_STOP = frozenset({GOING_AWAY, 1012})
 
 
 class Handler(Protocol):
@@ -146,6 +147,8 @@ class Websocket(asyncio.Protocol):
             return
         self.write(close_frame(code, reason))
         self._hang_up_soon()
+        if code in _WE_STOP and self._transport is not None:
+            self._transport.close()  # a process that stops waits for nobody's goodbye
 
     def pause_reading(self) -> None:
         """Take nothing more for now."""
