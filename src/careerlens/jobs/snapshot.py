@@ -34,6 +34,10 @@ def snapshot(
     is_delayed = state is QueueState.DELAYED
     if is_delayed and delayed_until is None and record.attempts_made == 0:
         delayed_until = record.timestamp_ms + record.delay_ms
+    # Each time is told by another machine's clock, and a call that brings a job carries the
+    # moment it was sent: to people, nothing ends before it began.
+    started_at = _at_least(record.timestamp_ms, record.processed_on_ms)
+    completed_at = _at_least(started_at or record.timestamp_ms, record.finished_on_ms)
     return JobStatusResponse(
         job_id=record.id,
         type=queue,
@@ -43,8 +47,8 @@ def snapshot(
         error=record.failed_reason if status is JobStatus.FAILED else None,
         error_code=record.error_code if status is JobStatus.FAILED else None,
         created_at=record.timestamp_ms,
-        started_at=record.processed_on_ms,
-        completed_at=record.finished_on_ms if status.is_final else None,
+        started_at=started_at,
+        completed_at=completed_at if status.is_final else None,
         attempts_made=record.attempts_made,
         max_attempts=record.max_attempts,
         cancel_requested=record.cancel_requested_at_ms is not None,
@@ -52,3 +56,7 @@ def snapshot(
         retrying=status is JobStatus.QUEUED and record.attempts_made > 0,
         queue=place if record.attempts_made == 0 else None,
     )
+
+
+def _at_least(earliest_ms: int, moment_ms: int | None) -> int | None:
+    return None if moment_ms is None else max(moment_ms, earliest_ms)
