@@ -148,7 +148,8 @@ async def test_killed_gateways_cost_no_client_an_event(redis_url: str, tmp_path:
             process.send_signal(signal.SIGTERM)
             assert await asyncio.to_thread(process.wait, 10) == 0
         for follower in followers:
-            await follower.stop()
+            # A goodbye is believed at once, also by clients that would else await a ping.
+            await asyncio.wait_for(follower.stop(), 10)
     for follower in followers:
         assert follower.seen == expected(jobs[follower.user], count)
         assert follower.resyncs == 0

@@ -87,6 +87,7 @@ def create_app(
                 gc.freeze()
                 yield
         finally:
+            gc.unfreeze()
             if archive is None:
                 await store.close()
 

@@ -248,9 +248,12 @@ class Connection:
             self._outbox_bytes = 0
         if farewell is not None:
             self._queue(message_frame(farewell))
-        self._queue(_CLOSE_FRAME)
         carrier = self._carrier
-        if carrier is not None:
+        if carrier is None:
+            self._queue(_CLOSE_FRAME)
+        else:
+            # A websocket says goodbye by a frame of its own, as from Engine.IO's own server: told
+            # twice, python-engineio waits half a minute before it believes it.
             carrier.write(b"".join(self._outbox or ()))
             carrier.close(_CLOSE_CODES.get(reason, _POLICY), reason)
             self._outbox = None
