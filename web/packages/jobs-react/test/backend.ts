@@ -324,11 +324,12 @@ function cancelAnswer({ jobId, status }: JobStatusResponse, outcome: string): An
 /**
  * Listen on `port`, or on any where it is 0; resolves to the port. It lies below the range from
  * which systems take the ports of outgoing connections, so that none of those has taken it when a
- * gateway comes back. Whoever else tries it in passing is waited for.
+ * gateway comes back, and above 10080, which `fetch` refuses as a port of another protocol. Whoever
+ * else tries it in passing is waited for.
  */
 async function listen(server: HttpServer, port = 0): Promise<number> {
   for (let attempt = 1; ; attempt += 1) {
-    const candidate = port === 0 ? randomInt(10_000, 32_768) : port;
+    const candidate = port === 0 ? randomInt(20_000, 32_768) : port;
     try {
       await new Promise<void>((resolve, reject) => {
         server.once('error', reject);
