@@ -17,6 +17,8 @@ NPM_CI := npm ci --no-audit --no-fund --loglevel=error
 # The résumé that `make run ONCE=1` analyses, and the role it is meant for.
 FILE ?=
 ROLE ?=
+# In how many processes the tests run, a file at a time: most of their time is waiting.
+TEST_PROCESSES ?= 2
 # How many jobs `make soak` runs, and what else pytest or the benchmark is told.
 JOBS ?=
 ARGS ?=
@@ -50,7 +52,8 @@ wheel: $(INSTALLED) $(PAGE) ## Build the wheel, web page included, into dist/
 test: $(INSTALLED) $(PAGE) $(INTEROP_INSTALLED) ## Run every test, those in a real browser included
 	@browser=$$(sh scripts/browser.sh $(VENV_PYTHON)) || exit 1; \
 	CHROMIUM="$$browser"; export CHROMIUM; \
-	npm --prefix web test && $(VENV_PYTHON) -m pytest $(ARGS)
+	npm --prefix web test && $(VENV_PYTHON) -m pytest \
+		--numprocesses=$(TEST_PROCESSES) --dist=loadfile $(ARGS)
 
 .PHONY: lint
 lint: $(INSTALLED) $(WEB_INSTALLED) ## Check style and types, Python and TypeScript

@@ -246,6 +246,21 @@ async def test_another_port_is_taken_when_6379_is_not_free(
             assert f"listens on {endpoint.port}" in caplog.text
 
 
+async def test_folders_that_start_at_the_same_moment_each_get_their_own_server(
+    settings: Settings, tmp_path: Path
+) -> None:
+    homes = [tmp_path / f"home {number}" for number in range(6)]
+    async with AsyncExitStack() as stack:
+        endpoints = await asyncio.gather(
+            *(stack.enter_async_context(redis_for(load_settings(home=home))) for home in homes)
+        )
+        assert len({endpoint.url for endpoint in endpoints}) == len(homes)
+        for home, endpoint in zip(homes, endpoints, strict=True):
+            async with connect(endpoint.url) as client:
+                folder = (await client.config_get("dir"))["dir"]
+            assert Path(str(folder)).is_relative_to(home)
+
+
 async def test_a_configured_redis_is_left_alone(
     settings: Settings, redis_url: str, tmp_path: Path
 ) -> None:

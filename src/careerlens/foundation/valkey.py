@@ -11,7 +11,7 @@ import json
 import os
 import signal
 import subprocess
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from time import monotonic
@@ -70,7 +70,17 @@ class ValkeyServer:
 
         Raises `ServiceUnavailableError` with the server's own words when it does not come up.
         """
-        port = port or find_port()
+        for candidate in [port] if port else free_ports():
+            state = await self._start_on(candidate)
+            if await self.is_serving(state):
+                return state
+            self._reap()
+            # Another folder's server may have taken the port between the look and the bind.
+            if port or is_free(candidate):
+                break
+        raise ServiceUnavailableError("the embedded Valkey", self._why_it_ended())
+
+    async def _start_on(self, port: int) -> ServerState:
         state_lock = FileLock(self.state_path)
         try:
             if not await _eventually(state_lock.try_exclusive, within=_STOP_WITHIN_S):
@@ -86,16 +96,13 @@ class ValkeyServer:
             _overwrite(state_lock.descriptor, json.dumps(asdict(state)))
         finally:
             state_lock.close()
-        if not await self.is_serving(state):
-            self._reap()
-            raise ServiceUnavailableError("the embedded Valkey", self._why_it_ended())
         return state
 
     async def is_serving(self, state: ServerState) -> bool:
         """Whether the server lives and answers, waiting for one that still reads its file."""
         deadline = monotonic() + _READY_WITHIN_S
         while self.is_alive():
-            if await answers(state.port):
+            if await _answers(state):
                 return True
             if monotonic() > deadline:
                 raise ServiceUnavailableError("the embedded Valkey", self._silence(state))
@@ -169,34 +176,34 @@ class ValkeyServer:
             self.log_path.write_bytes(self.log_path.read_bytes()[-_LOG_KEPT_BYTES // 2 :])
 
 
-def find_port() -> int:
-    """6379 if it is free on loopback, else the first free one after it.
+def free_ports() -> Iterator[int]:
+    """6379 if it is free on loopback, then those after it that are.
 
     The others lie below the ports that systems give to outgoing connections: while the server
     restarts, a client that keeps dialling could otherwise be given, and so block, its port.
+
+    Raises `ServiceUnavailableError` once there are no more.
     """
-    if is_free(PREFERRED_PORT):
-        return PREFERRED_PORT
-    for port in _FALLBACK_PORTS:
-        if is_free(port):
-            return port
+    candidates = (PREFERRED_PORT, *_FALLBACK_PORTS)
+    yield from (port for port in candidates if is_free(port))
     raise ServiceUnavailableError(
-        "the embedded Valkey", f"no port from {PREFERRED_PORT} to {_FALLBACK_PORTS[-1]} is free."
+        "the embedded Valkey", f"no port from {candidates[0]} to {candidates[-1]} is free."
     )
 
 
-async def answers(port: int, *, timeout: float = 2.0) -> bool:
-    """Whether a server answers PING here; one that is still loading its file does not yet."""
+async def _answers(state: ServerState, *, timeout: float = 2.0) -> bool:
+    """Whether this server, and no other on its port, answers; one that loads does not yet."""
     try:
         async with asyncio.timeout(timeout):
-            reader, writer = await asyncio.open_connection(LOOPBACK, port)
+            reader, writer = await asyncio.open_connection(LOOPBACK, state.port)
             try:
-                writer.write(b"PING\r\n")
-                return (await reader.readline()).startswith(b"+PONG")
+                writer.write(b"INFO server\r\nPING\r\nQUIT\r\n")
+                said = await reader.read(-1)
             finally:
                 writer.close()
     except (OSError, TimeoutError):
         return False
+    return b"\r\n+PONG\r\n" in said and b"\r\nprocess_id:%d\r\n" % state.pid in said
 
 
 async def until_it_hangs_up(port: int) -> None:
