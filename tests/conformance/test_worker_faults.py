@@ -417,9 +417,10 @@ class TestStopping:
     async def test_does_not_wait_for_a_handler_that_ignores_it(
         self, redis_url: str, queue: Queue
     ) -> None:
-        released = asyncio.Event()
+        begun, released = asyncio.Event(), asyncio.Event()
 
         async def ignore(job: ActiveJob) -> None:
+            begun.set()
             while not released.is_set():
                 try:
                     await released.wait()
@@ -429,7 +430,7 @@ class TestStopping:
         worker = Worker(QUEUE, ignore, redis_url=redis_url)
         async with running(worker):
             job_id = await queue.add(QUEUE, {})
-            await eventually(lambda: worker.stats.running == 1)
+            await begun.wait()
             began = time.monotonic()
             await worker.stop(grace_s=0.5)
             assert time.monotonic() - began < 3

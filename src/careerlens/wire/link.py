@@ -77,6 +77,8 @@ class Link:
         self._last_problem = "not connected yet"
         self.client_id: int | None = None
         """The server's number for this connection, for CLIENT UNBLOCK; None where it tells none."""
+        self.times_connected = 0
+        """How many connections there have been, each perhaps to a server that had lost data."""
 
     @property
     def is_connected(self) -> bool:
@@ -147,6 +149,21 @@ class Link:
                 script, keys, args = calls[index]
                 replies[index] = await self._send(_evaluate(b"EVAL", script.source, keys, args))
         return [self._checked(reply) for reply in replies]
+
+    async def call_each(self, commands: Sequence[Sequence[Arg]]) -> list[Any]:
+        """As `call_many`, for keys that need not lie together; in order only for the same key."""
+        return await self.call_many(commands)
+
+    async def run_each(self, calls: Sequence[Call]) -> list[Any]:
+        """As `run_many`, where each call has keys of its own that need not lie with the others'."""
+        return await self.run_many(calls)
+
+    async def parts(self) -> Sequence[Link]:
+        """Links to the servers that have the keys, each of which has only its own.
+
+        For commands that look at all keys. They belong to this link, and are not to be closed.
+        """
+        return [self]
 
     async def run_behind(self, commands: Sequence[Sequence[Arg]], call: Call) -> Any:
         """Run commands and then a script, in one write where that can be; return its reply.
@@ -264,6 +281,7 @@ class Link:
             pause = 0.0
             if connection.is_open:
                 self._connection = connection
+                self.times_connected += 1
                 self._connected.set()
             following = asyncio.create_task(self._address.follow(connection))
             try:
@@ -322,6 +340,12 @@ async def _all_of(replies: Sequence[asyncio.Future[Any]]) -> list[Any]:
 def _single(url: str) -> Address:
     RedisUrl.parse(url).refuse_cluster()
     return address_of(url)
+
+
+def evaluation(call: Call) -> bytes:
+    """A call as an encoded command that names its script by digest, for `Link.post`."""
+    script, keys, args = call
+    return _evaluate(b"EVALSHA", script.sha, keys, args)
 
 
 def _evaluate(how: bytes, what: bytes, keys: Sequence[Arg], args: Sequence[Arg]) -> bytes:

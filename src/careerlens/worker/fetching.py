@@ -8,6 +8,8 @@
            └── woken by: the doorbell (BZPOPMIN on the queue's marker), a due delayed job,
                the end of a rate limit, or a neighbour who found work
 
+What wakes an idle slot also sends its take, so that it wakes with the job in hand.
+
 A take is never repeated blindly: a lost reply may have brought a job, which `resolving` finds.
 Each take has a token of its own. A slot keeps its token while finishing brings it the next job,
 since BullMQ's script locks that one with the same token; after anything uncertain it is retired.
@@ -24,13 +26,15 @@ from itertools import count
 from typing import Any
 from uuid import uuid4
 
+import hiredis
+
 from careerlens.foundation.clock import epoch_ms
 from careerlens.foundation.errors import OutcomeUnknownError, ServiceUnavailableError
 from careerlens.foundation.logging import get_logger
 from careerlens.queue.record import JobRecord
 from careerlens.wire.calls import QueueCalls, fetch_options
 from careerlens.wire.errors import CommandRejectedError
-from careerlens.wire.link import Link
+from careerlens.wire.link import Call, Link, evaluation
 from careerlens.worker.options import WorkerOptions
 from careerlens.worker.resolving import Resolving
 from careerlens.worker.stats import WorkerStats
@@ -47,6 +51,15 @@ class Taken:
     record: JobRecord
     token: str
     asked_at: float
+
+
+@dataclass(frozen=True, slots=True)
+class _Answer:
+    """What came of a take that was sent for an idle slot."""
+
+    token: str
+    asked_at: float
+    reply: Any
 
 
 class Fetching:
@@ -69,7 +82,7 @@ class Fetching:
         self._stats = stats
         self._worker_id = uuid4().hex
         self._numbers = count(1)
-        self._idle: deque[asyncio.Future[None]] = deque()
+        self._idle: deque[asyncio.Future[_Answer | None]] = deque()
         self._someone_idle = asyncio.Event()
         self._missed_ring = False
         self._alarm: asyncio.Handle | None = None
@@ -82,14 +95,13 @@ class Fetching:
 
         `after_finding_nothing` is for a slot whose finish has just looked.
         """
-        if after_finding_nothing:
-            await self._wait()
-        while not self.is_closing:
-            taken = await self._take()
+        answer = await self._wait() if after_finding_nothing else None
+        while answer is not None or not self.is_closing:
+            taken = await self._take(answer)
             if taken is not None:
                 self._wake_neighbour()
                 return taken
-            await self._wait()
+            answer = await self._wait()
         return None
 
     def options_for(self, token: str) -> bytes:
@@ -174,12 +186,16 @@ class Fetching:
         else:
             self._ring()
 
-    async def _take(self) -> Taken | None:
-        token = f"{self._worker_id}:{next(self._numbers)}"
-        asked_at = time.monotonic()
-        call = self._calls.take(epoch_ms(), self.options_for(token))
+    async def _take(self, answer: _Answer | None) -> Taken | None:
+        """Take a job, or what was taken already: `answer`, unless the server refused that."""
         try:
-            return self.accept(await self._link.run(*call), token, asked_at)
+            if answer is None or isinstance(answer.reply, hiredis.ReplyError):
+                token, asked_at, call = self._new_take()
+                return self.accept(await self._link.run(*call), token, asked_at)
+            token = answer.token
+            if isinstance(answer.reply, OutcomeUnknownError):
+                raise answer.reply
+            return self.accept(answer.reply, token, answer.asked_at)
         except OutcomeUnknownError:
             self.look_again()
             return await self.look_for(token)
@@ -188,6 +204,25 @@ class Fetching:
             await _pause()
             self.look_again()
             return None
+
+    def _new_take(self) -> tuple[str, float, Call]:
+        token = f"{self._worker_id}:{next(self._numbers)}"
+        return token, time.monotonic(), self._calls.take(epoch_ms(), self.options_for(token))
+
+    def _take_for_idle(self) -> bool:
+        """Send the take of a slot that is idle; False where none is."""
+        slot = self._pop_idle()
+        if slot is None:
+            return False
+        token, asked_at, call = self._new_take()
+
+        def wake(reply: Any) -> None:
+            if not slot.done():
+                slot.set_result(_Answer(token, asked_at, reply))
+
+        if not self._link.post(evaluation(call), wake, key=self._calls.keys.base):
+            slot.set_result(None)
+        return True
 
     async def look_for(self, token: str, *, besides: str | None = None) -> Taken | None:
         """Find the job that a call with a lost reply took with `token`."""
@@ -200,35 +235,38 @@ class Fetching:
         # Its lock was set some time ago: what is left of it is what the resolver waited for.
         return Taken(found.record, token, asked_at - self._options.lock_duration_s + found.left_s)
 
-    async def _wait(self) -> None:
-        """Be idle until woken."""
+    async def _wait(self) -> _Answer | None:
+        """Be idle until woken, perhaps with the answer to a take."""
         if self.is_closing:
-            return
+            return None
         if self._missed_ring:
             self._missed_ring = False
-            return
-        woken = asyncio.get_running_loop().create_future()
+            return None
+        woken: asyncio.Future[_Answer | None] = asyncio.get_running_loop().create_future()
         self._idle.append(woken)
         self._someone_idle.set()
         try:
-            await woken
+            return await woken
         finally:
             if not woken.done() or woken.cancelled():
                 self._idle = deque(other for other in self._idle if other is not woken)
 
-    def _wake_neighbour(self) -> bool:
+    def _pop_idle(self) -> asyncio.Future[_Answer | None] | None:
         while self._idle:
-            woken = self._idle.popleft()
+            slot = self._idle.popleft()
             if not self._idle and not self.is_closing:
                 self._someone_idle.clear()
-            if not woken.done():
-                woken.set_result(None)
-                return True
-        return False
+            if not slot.done():
+                return slot
+        return None
+
+    def _wake_neighbour(self) -> None:
+        if (slot := self._pop_idle()) is not None:
+            slot.set_result(None)
 
     def _ring(self) -> None:
-        """Wake a slot; if all are busy with a take just now, let the next one look again."""
-        if not self._wake_neighbour():
+        """Take for a slot that is idle; if all are busy with a take, let the next look again."""
+        if not self._take_for_idle():
             self._missed_ring = True
 
     def _set_alarm(self, in_s: float) -> None:
