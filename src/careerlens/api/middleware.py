@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import re
-import secrets
 import time
 from collections.abc import Collection, Sequence
 from typing import TypeAlias
@@ -15,6 +14,7 @@ from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from careerlens.api.problems import ProblemError, problem_response
+from careerlens.foundation.chance import random_name
 from careerlens.foundation.logging import LogContext, get_logger
 
 _REQUEST_ID_NAME = b"x-request-id"
@@ -151,7 +151,7 @@ def _is_own(origin: str, host: str) -> bool:
 def _request_id(given: str | None) -> str:
     if given is not None and _REQUEST_ID.match(given):
         return given
-    return secrets.token_urlsafe(12)
+    return random_name()
 
 
 def _header(scope: Scope, name: bytes) -> str | None:

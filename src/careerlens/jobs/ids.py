@@ -9,16 +9,15 @@ queue's own keys in one namespace.
 from __future__ import annotations
 
 import re
-import secrets
 from dataclasses import dataclass
 from functools import lru_cache
 from urllib.parse import quote, unquote
 
+from careerlens.foundation.chance import random_name
 from careerlens.foundation.clock import epoch_ms
 from careerlens.foundation.users import is_valid_user_id
 
 JOB_TYPE_PATTERN = re.compile(r"^[a-z][a-z0-9-]{0,63}\Z")
-_RANDOM_BYTES = 12
 # BullMQ gives a meaning to what stands before an id's first colon: `0:` is a marker that its
 # scripts throw away, the others name keys of the queue itself.
 _TAKEN_BY_BULLMQ = frozenset({"0", "repeat", "de", "dn", "metrics"})
@@ -62,7 +61,7 @@ def new_job_id(user_id: str, job_type: str, *, now_ms: int | None = None) -> Job
         user_id=user_id,
         job_type=job_type,
         created_at_ms=now_ms if now_ms is not None else epoch_ms(),
-        random=secrets.token_urlsafe(_RANDOM_BYTES),
+        random=random_name(),
     )
 
 
