@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Self
 
 from pydantic import BaseModel
+from starlette.requests import Request
+from starlette.responses import Response
 
-from careerlens.api.bodies import FILE_FIELD, JobForm
+from careerlens.api.bodies import FILE_FIELD, JobForm, read_job_form
+from careerlens.api.deadlines import in_time
 from careerlens.api.filetypes import content_type_of
 from careerlens.api.services import Services
 from careerlens.auth import Caller
@@ -23,6 +27,46 @@ from careerlens.jobs.manager import created_response
 from careerlens.jobs.model import JobCreatedResponse
 from careerlens.jobs.uploads import UploadRef, new_upload_ref
 from careerlens.jobs.validation import validate_input
+
+POLL_AGAIN_S = 2
+
+
+async def answer_creation(
+    request: Request,
+    headers: Mapping[str, str],
+    caller: Caller,
+    services: Services,
+    *,
+    idempotency_key: str | None,
+) -> Response:
+    """Read the request's body, create the job, and say where to ask for it.
+
+    `headers` are the request's, asked by lower-case names. Raises what `answers.TOLD` lists.
+    """
+    wanted = NewJobRequest.of(await read_job_form(request, headers), services)
+    if idempotency_key is None:
+        return Accepted(await in_time(wanted.create(services, caller)))
+    created, is_repeated = await in_time(wanted.create_once(services, caller, idempotency_key))
+    return Accepted(created, is_repeated=is_repeated)
+
+
+class Accepted(Response):
+    """The answer to the creation of a job."""
+
+    media_type = "application/json"
+
+    def __init__(self, created: JobCreatedResponse, *, is_repeated: bool = False) -> None:
+        # Not the general way of the base class, which takes as long as all else in an answer.
+        self.status_code = 202
+        self.background = None
+        self.body = created.model_dump_json(by_alias=True).encode()
+        self.raw_headers = [
+            (b"location", created.status_url.encode()),
+            (b"retry-after", b"%d" % POLL_AGAIN_S),
+            *([(b"idempotent-replayed", b"true")] if is_repeated else []),
+            (b"content-length", b"%d" % len(self.body)),
+            (b"content-type", b"application/json"),
+        ]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

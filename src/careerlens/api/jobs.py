@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import AsyncGenerator, Mapping
+from collections.abc import AsyncGenerator
 from contextlib import aclosing
 from typing import Annotated, Any
 
@@ -12,8 +12,7 @@ from pydantic import BaseModel, Field
 from redis.exceptions import RedisError
 from starlette.responses import Response, StreamingResponse
 
-from careerlens.api.bodies import read_job_form
-from careerlens.api.creating import NewJobRequest
+from careerlens.api.creating import POLL_AGAIN_S, answer_creation
 from careerlens.api.deadlines import ANSWER_WITHIN_S, in_time
 from careerlens.api.services import CallerDep, ServicesDep, StreamPlaceDep
 from careerlens.api.streaming import until_stopping
@@ -29,7 +28,6 @@ from careerlens.jobs.model import (
 from careerlens.realtime.sse import HEADERS, event_stream
 
 CREATION_PATH = "/api/jobs"
-POLL_AGAIN_S = 2
 MAX_PAGE = 100
 
 _log = get_logger("careerlens.api")
@@ -75,15 +73,9 @@ async def create_job(
     idempotency_key: IdempotencyKey = None,
 ) -> Response:
     """Create a job: JSON, or a form with the résumé as the file `resume`."""
-    wanted = NewJobRequest.of(await read_job_form(request), services)
-    if idempotency_key is None:
-        created, is_repeated = await in_time(wanted.create(services, caller)), False
-    else:
-        created, is_repeated = await in_time(wanted.create_once(services, caller, idempotency_key))
-    headers = {"Location": created.status_url, "Retry-After": str(POLL_AGAIN_S)}
-    if is_repeated:
-        headers["Idempotent-Replayed"] = "true"
-    return _json(created, status_code=202, headers=headers)
+    return await answer_creation(
+        request, request.headers, caller, services, idempotency_key=idempotency_key
+    )
 
 
 @router.get("/jobs", operation_id="listJobs", response_model=JobList)
@@ -191,12 +183,5 @@ async def _quietly_ended(events: AsyncGenerator[bytes, None]) -> AsyncGenerator[
             _log.warning("event_stream_cut", reason=type(error).__name__)
 
 
-def _json(
-    model: BaseModel, *, status_code: int = 200, headers: Mapping[str, str] | None = None
-) -> Response:
-    return Response(
-        model.model_dump_json(by_alias=True),
-        status_code=status_code,
-        headers=headers,
-        media_type="application/json",
-    )
+def _json(model: BaseModel) -> Response:
+    return Response(model.model_dump_json(by_alias=True), media_type="application/json")

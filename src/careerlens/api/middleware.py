@@ -29,6 +29,7 @@ _SAFE_HEADERS = (
     (b"content-security-policy", b"default-src 'none'; frame-ancestors 'none'"),
     (b"cache-control", b"no-store"),
 )
+_SAFE_NAMES = frozenset(name for name, _ in _SAFE_HEADERS)
 _ROUTINE = ("/health/", "/assets/")
 _CORS_METHODS = "GET, HEAD, POST"
 _CORS_HEADERS = (
@@ -165,17 +166,18 @@ def _header(scope: Scope, name: bytes) -> str | None:
 
 def _with_safe_headers(headers: RawHeaders, request_id: str) -> list[tuple[bytes, bytes]]:
     """What an answer says itself, the request's id, and what it does not say about safety."""
+    safe: Collection[tuple[bytes, bytes]] = _SAFE_HEADERS
     names = {name.lower() for name, _ in headers}
-    return [
-        *headers,
-        (_REQUEST_ID_NAME, request_id.encode()),
-        *[header for header in _SAFE_HEADERS if header[0] not in names],
-    ]
+    if not names.isdisjoint(_SAFE_NAMES):
+        safe = [header for header in _SAFE_HEADERS if header[0] not in names]
+    return [*headers, (_REQUEST_ID_NAME, request_id.encode()), *safe]
 
 
 def _log_request(scope: Scope, status: int, seconds: float) -> None:
     is_routine = status < 400 and scope["path"].startswith(_ROUTINE)
     level = logging.DEBUG if is_routine else logging.INFO
+    if not _log.is_enabled_for(level):
+        return
     _log.log(
         level,
         "request",
