@@ -19,8 +19,8 @@ _tokens = count()
 class Driver:
     """Adds, takes and finishes jobs of one queue, one script call each."""
 
-    def __init__(self, queue: str, link: Link) -> None:
-        self.queue = Queue(queue, link)
+    def __init__(self, queue: str, link: Link, *, prefix: str = "bull") -> None:
+        self.queue = Queue(queue, link, prefix=prefix)
         self._link = link
         self._calls = QueueCalls(self.queue.keys)
 

@@ -16,9 +16,9 @@ from support import eventually
 
 
 @contextlib.asynccontextmanager
-async def running_relay(url: str, *queues: str) -> AsyncIterator[Relay]:
+async def running_relay(url: str, *queues: str, prefix: str = "bull") -> AsyncIterator[Relay]:
     """A relay of these queues in this process."""
-    relay = Relay(url, queues)
+    relay = Relay(url, queues, prefix=prefix)
     task = asyncio.create_task(relay.run())
     try:
         yield relay

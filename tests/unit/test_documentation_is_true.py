@@ -34,6 +34,7 @@ from careerlens.jobs.keys import (
     text_channel,
     text_key,
     upload_key,
+    told_key,
     wake_channel,
 )
 from careerlens.jobs.model import (
@@ -45,6 +46,7 @@ from careerlens.jobs.model import (
 )
 from careerlens.jobs.uploads import UploadRef
 from careerlens.realtime.relay import QueueRelay
+from careerlens.realtime.ledger import position_key
 from careerlens.wire.cancel import cancel_channel
 from careerlens.wire.keys import QueueKeys
 from careerlens.wire.link import Link
@@ -225,7 +227,7 @@ def test_codes_of_failed_jobs_are_documented() -> None:
 def test_our_keys_in_redis_are_documented() -> None:
     relay = QueueRelay("redis://localhost", Link("redis://localhost"), QueueKeys("q"))
     existing = {
-        *(make("u") for make in (live_key, feed_key, wake_channel)),
+        *(make("u") for make in (live_key, feed_key, told_key, wake_channel)),
         *(make("u", "…") for make in (text_key, text_channel, upload_key, idempotency_key)),
         QUEUES_KEY,
         WORKERS_KEY,
@@ -233,7 +235,7 @@ def test_our_keys_in_redis_are_documented() -> None:
         LEASE_KEY,
         cancel_channel("q"),
         relay._lease.key,
-        relay._position_key,
+        position_key("q"),
     }
     documented = {
         codes(cells[0])[0] for cells in rows(section(page("reference/redis-keys.md"), "Ours"))

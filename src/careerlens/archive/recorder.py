@@ -44,6 +44,7 @@ from careerlens.wire.errors import CommandRejectedError
 from careerlens.wire.events import START, EventReader, Gap, QueueEvent
 from careerlens.wire.lease import Lease, LeaseLostError
 from careerlens.wire.link import Link
+from careerlens.wire.opening import open_link
 
 LEASE_KEY = "careerlens:recorder"
 GROUP_EVERY_S = 0.2
@@ -235,7 +236,7 @@ class Recorder:
     async def run(self) -> None:
         """Take the lease, record, and start over when it is lost; until cancelled."""
         # It connects when it is used: an absent Redis is waited out by whoever needs it.
-        link = Link(self._url, name="careerlens:recorder")
+        link = open_link(self._url, name="careerlens:recorder")
         lease = Lease(link, LEASE_KEY, duration_s=self._options.lease_ttl_s)
         try:
             while True:

@@ -22,7 +22,7 @@ from careerlens.foundation.errors import ConfigurationError, ServiceUnavailableE
 from careerlens.foundation.filelock import FileLock, exclusively
 from careerlens.foundation.home import prepare_folder, prepare_home
 from careerlens.foundation.logging import get_logger
-from careerlens.foundation.redisurl import RedisUrl
+from careerlens.foundation.redisurl import RedisUrl, Topology
 from careerlens.foundation.valkey import (
     PREFERRED_PORT,
     ServerState,
@@ -56,12 +56,12 @@ async def redis_for(settings: Settings) -> AsyncIterator[RedisEndpoint]:
     of the folder, which is started if nobody has, kept alive meanwhile, and stopped by the last
     process that leaves.
 
-    Raises `ConfigurationError` when the folder cannot be used or a cluster is configured, and
-    `ServiceUnavailableError` when the server does not come up.
+    Raises `ConfigurationError` when the folder cannot be used, or the queues' prefix not on the
+    configured cluster, and `ServiceUnavailableError` when the server does not come up.
     """
     configured = settings.configured_redis_url()
     if configured is not None:
-        RedisUrl.parse(configured).refuse_cluster()
+        _check_prefix(configured, settings.queue_prefix)
         yield RedisEndpoint(url=configured, embedded=False)
         return
     shared = _SharedServer(prepare_home(settings))
@@ -76,6 +76,16 @@ async def redis_for(settings: Settings) -> AsyncIterator[RedisEndpoint]:
                 await guardian
     finally:
         await shared.leave()
+
+
+def _check_prefix(url: str, prefix: str) -> None:
+    is_cluster = RedisUrl.parse(url).topology is Topology.CLUSTER
+    if is_cluster and not prefix.startswith("{"):
+        raise ConfigurationError(
+            "CAREERLENS_QUEUE_PREFIX",
+            f"on a cluster, the prefix {prefix!r} would scatter the keys of a queue.",
+            f"Put it in braces, for every producer and worker: {{{prefix}}}.",
+        )
 
 
 class _SharedServer:

@@ -131,12 +131,11 @@ class RedisUrl:
         )
 
     def refuse_cluster(self) -> None:
-        """Raise `ConfigurationError` when this is a cluster, for what cannot run on one yet."""
+        """Raise `ConfigurationError` when this is a cluster, for what talks to one server."""
         if self.topology is Topology.CLUSTER:
             _refuse(
-                "on a cluster run only queues and workers of your own so far"
-                " (careerlens.queue, careerlens.worker), not this.",
-                "Use one server, or a primary with sentinels (redis+sentinel://).",
+                "it names a cluster, and this talks to one server.",
+                "Open the link by careerlens.wire.open_link, which finds every node.",
             )
 
     def __str__(self) -> str:

@@ -5,6 +5,7 @@ is the encoded user id, braces included.
 
 careerlens:{u}:live        sorted set of `{queue}/{jobId}` by creation time: the user's live jobs
 careerlens:{u}:feed        stream of what happened to the user's jobs
+careerlens:{u}:told        hash of how far each queue's events are in the feed, on a cluster
 careerlens:{u}:wake        channel that says the feed has grown
 careerlens:{u}:stream:…    stream of the text that a job has written
 careerlens:{u}:text:…      channel that says that text has grown
@@ -34,6 +35,11 @@ def feed_key(user_id: str) -> str:
 
 
 def wake_channel(user_id: str) -> str:
+def told_key(user_id: str) -> str:
+    """Hash of the last event of each queue that was told in the user's feed."""
+    return _user_key(user_id, "told")
+
+
     """Channel on which the newest feed id is published."""
     return _user_key(user_id, "wake")
 

@@ -21,6 +21,7 @@ from careerlens.jobs.uploads import UploadStore
 from careerlens.jobs.workerhealth import health_of, serve_health
 from careerlens.wire.errors import WireError
 from careerlens.wire.link import Link
+from careerlens.wire.opening import open_link
 from careerlens.worker import Limiter, Worker, WorkerOptions
 
 HEARTBEAT_INTERVAL_S = 5.0
@@ -98,7 +99,7 @@ def _options(settings: Settings, name: str) -> WorkerOptions:
 @asynccontextmanager
 async def _link_to(redis_url: str) -> AsyncIterator[Link]:
     """A link for uploads and heartbeats, which connects when it is needed."""
-    link = Link(redis_url, name="careerlens:uploads")
+    link = open_link(redis_url, name="careerlens:uploads")
     try:
         yield link
     finally:
@@ -151,7 +152,7 @@ async def _beat(link: Link, name: str, presences: Sequence[Presence]) -> None:
         while True:
             now_ms = epoch_ms()
             try:
-                await link.call_many(
+                await link.call_each(
                     [
                         ("ZADD", WORKERS_KEY, now_ms, name),
                         ("ZREMRANGEBYSCORE", WORKERS_KEY, 0, now_ms - _FORGOTTEN_AFTER_MS),
@@ -165,4 +166,4 @@ async def _beat(link: Link, name: str, presences: Sequence[Presence]) -> None:
         with suppress(ServiceUnavailableError, WireError):  # then it fades by itself
             if link.is_connected:
                 leaving = [each.leaving() for each in presences]
-                await link.call_many([("ZREM", WORKERS_KEY, name), *leaving])
+                await link.call_each([("ZREM", WORKERS_KEY, name), *leaving])

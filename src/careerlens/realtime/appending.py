@@ -15,7 +15,7 @@ from careerlens.wire.lease import Lease, LeaseLostError
 from careerlens.wire.link import Link
 from careerlens.wire.scripts import own_script
 
-_LUA = Path(__file__).parent / "lua"
+LUA = Path(__file__).parent / "lua"
 _LEASE_LOST, _POSITION_MOVED = -1, -2
 
 
@@ -31,8 +31,11 @@ class PositionMovedError(CareerLensError):
 class Steps:
     """What is to be done, in order, for any number of owners."""
 
+    source: str = ""
+    """Id of the event that the steps added next come from."""
     _owners: dict[str, int] = field(default_factory=dict)
     _steps: list[str | int] = field(default_factory=list)
+    _sources: list[str] = field(default_factory=list)
 
     def append(self, owner: str, update: JobUpdate) -> None:
         """Tell the owner."""
@@ -53,12 +56,22 @@ class Steps:
     def _add(self, owner: str, kind: Literal["append", "index", "drop"], a: str, b: str) -> None:
         number = self._owners.setdefault(owner, len(self._owners) + 1)
         self._steps += [number, kind, a, b]
+        self._sources.append(self.source)
 
     def arguments(self) -> tuple[list[str], list[str | int]]:
         """Keys and values as `lua/relay-append.lua` wants them after its fixed ones."""
         keys = [key for owner in self._owners for key in (feed_key(owner), live_key(owner))]
         channels: list[str | int] = [wake_channel(owner) for owner in self._owners]
         return keys, [len(self._owners), *channels, *self._steps]
+
+    def shares(self) -> dict[str, list[str | int]]:
+        """The steps of each owner, four values each: source, kind, a, b."""
+        owners = list(self._owners)
+        shares: dict[str, list[str | int]] = {owner: [] for owner in owners}
+        for index, source in enumerate(self._sources):
+            number, *step = self._steps[4 * index : 4 * index + 4]
+            shares[owners[int(number) - 1]] += [source, *step]
+        return shares
 
 
 async def apply(
@@ -78,7 +91,7 @@ async def apply(
     keys, values = steps.arguments()
     reply = int(
         await link.run(
-            own_script("relay-append", _LUA),
+            own_script("relay-append", LUA),
             [lease.key, position_key, *keys],
             [
                 lease.token,

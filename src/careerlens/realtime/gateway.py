@@ -64,6 +64,7 @@ from careerlens.realtime.timing import Deadlines
 from careerlens.realtime.websocket import Websocket
 from careerlens.wire.link import Link
 
+from careerlens.wire.opening import open_link
 if TYPE_CHECKING:
     from careerlens.foundation.embedded import RedisEndpoint
     from careerlens.foundation.settings import Settings
@@ -162,7 +163,7 @@ async def serve(settings: Settings, endpoint: RedisEndpoint) -> None:
     registry = load_registry(settings)
     host = settings.listen_host(settings.socket_host)
     listener = listen(host, settings.socket_port)
-    link = Link(endpoint.url, name="careerlens:gateway")
+    link = open_link(endpoint.url, name="careerlens:gateway")
     allow_many_sockets()
     # What is loaded by now stays, and very many clients are very much that is no garbage.
     gc.freeze()

@@ -1,12 +1,12 @@
 """Carries what happens in every queue to the feeds of the jobs' owners.
 
     for each queue:   stand by ──lease──▶ lead: read events from the stored position,
-                         ▲                append to feeds + move the position (one script)
+                         ▲                append to feeds + move the position (see `ledger`)
                          └──lease lost, server away, any doubt──┘
 
-Any number of processes may run a relay; for each queue one of them leads. Position and entries
-move together, so a leader that is killed anywhere is followed by one that neither repeats nor
-skips an entry. The relay knows nothing of sockets: feeds are all it writes.
+Any number of processes may run a relay; for each queue one of them leads. One that is killed
+anywhere is followed by one that neither repeats nor skips an entry. The relay knows nothing of
+sockets: feeds are all it writes.
 """
 
 from __future__ import annotations
@@ -22,7 +22,8 @@ from careerlens.foundation.logging import get_logger
 from careerlens.jobs.endings import ends_job
 from careerlens.jobs.keys import live_member
 from careerlens.jobs.queues import used_queues
-from careerlens.realtime.appending import PositionMovedError, Steps, apply
+from careerlens.realtime.appending import PositionMovedError, Steps
+from careerlens.realtime.ledger import EraPassedError, Ledger, NodesChangedError, ledger_of
 from careerlens.realtime.owners import Owners
 from careerlens.realtime.resync import owners_of_live_jobs
 from careerlens.realtime.translate import (
@@ -34,10 +35,11 @@ from careerlens.realtime.translate import (
 )
 from careerlens.wire.cancel import ERROR_CODE
 from careerlens.wire.errors import CommandRejectedError
-from careerlens.wire.events import START, EventReader, Gap, QueueEvent
+from careerlens.wire.events import EventReader, Gap, GapKind, QueueEvent
 from careerlens.wire.keys import QueueKeys
 from careerlens.wire.lease import Lease, LeaseLostError
 from careerlens.wire.link import Link
+from careerlens.wire.opening import open_link
 
 DISCOVERY_INTERVAL_S = 1.0
 STANDBY_INTERVAL_S = 0.4
@@ -50,6 +52,7 @@ _LINK_TIMEOUT_S = 2.0
 _REASONS_TO_STAND_BY = (
     LeaseLostError,
     PositionMovedError,
+    NodesChangedError,
     ServiceUnavailableError,
     CommandRejectedError,
 )
@@ -75,7 +78,7 @@ class Relay:
 
     async def run(self) -> None:
         """Relay until cancelled. Leases are given back on the way out."""
-        link = Link(self._url, name="careerlens:relay", timeout_s=_LINK_TIMEOUT_S)
+        link = open_link(self._url, name="careerlens:relay", timeout_s=_LINK_TIMEOUT_S)
         try:
             async with asyncio.TaskGroup() as tasks:
                 while True:
@@ -105,7 +108,6 @@ class QueueRelay:
         self._link = link
         self._keys = keys
         self._lease = Lease(link, f"careerlens:relay:{{{keys.queue}}}", duration_s=LEASE_S)
-        self._position_key = f"careerlens:relay:{{{keys.queue}}}:position"
         self._owners = Owners(link, keys)
 
     async def run(self) -> None:
@@ -121,12 +123,14 @@ class QueueRelay:
     async def _lead_until_lost(self) -> None:
         self.is_leading = True
         _log.info("relay_leads", queue=self._keys.queue)
+        ledger = ledger_of(self._link, self._lease, self._keys)
         try:
             async with asyncio.TaskGroup() as tasks:
                 tasks.create_task(self._lease.keep(), name=f"lease-{self._keys.queue}")
+                tasks.create_task(ledger.watch(), name=f"watch-{self._keys.queue}")
                 # Not a task as well: of a group that fails after its body has ended, Python
                 # before 3.13 leaves a cancellation behind that nobody asked for.
-                await self._carry()
+                await self._carry(ledger)
         except* _REASONS_TO_STAND_BY as reasons:
             # Nothing is lost: whoever leads next starts where the last step ended.
             _log.warning(
@@ -137,23 +141,20 @@ class QueueRelay:
             await self._lease.release()
         heed_cancellation()
 
-    async def _carry(self) -> None:
-        stored = await self._link.call("GET", self._position_key)
-        position: str | None = stored.decode() if stored else None
-        async with EventReader(self._url, self._keys, position=position or START) as reader:
+    async def _carry(self, ledger: Ledger) -> None:
+        position = await ledger.open()
+        async with EventReader(self._url, self._keys, position=position) as reader:
             async for item in reader:
                 if isinstance(item, Gap):
-                    await self._announce_gap(item, position)
-                    position = item.resumed_at
+                    await self._announce_gap(item, ledger)
                     continue
                 began = time.monotonic()
                 for events in _chunks(item):
-                    await self._tell(events, position)
-                    position = events[-1].id
+                    await self._tell(events, ledger)
                 # Whatever happens meanwhile comes in one round.
                 await asyncio.sleep(max(0.0, began + ROUND_S - time.monotonic()))
 
-    async def _tell(self, events: list[QueueEvent], position: str | None) -> None:
+    async def _tell(self, events: list[QueueEvent], ledger: Ledger) -> None:
         owners = await self._owners.resolve(event.job_id for event in events if event.job_id)
         facts = await self._facts_for(events)
         steps = Steps()
@@ -161,10 +162,15 @@ class QueueRelay:
             owner = owners.get(event.job_id) if event.job_id else None
             if owner is not None:
                 self._add_steps(steps, owner, event, facts.get(event.id, NOTHING_KNOWN))
-        await self._apply(steps, position, events[-1].id)
+        try:
+            await ledger.write(steps, events[-1].id)
+        except EraPassedError:
+            # Our position was lost after the stream's end had been: nobody knows who was told what.
+            await self._announce_gap(Gap(GapKind.REWOUND, events[0].id, events[-1].id), ledger)
 
     def _add_steps(self, steps: Steps, owner: str, event: QueueEvent, facts: JobFacts) -> None:
         assert event.job_id is not None, "only events of jobs have owners"
+        steps.source = event.id
         member = live_member(self._keys.queue, event.job_id)
         if starts_job(event):
             steps.index(owner, member, event.timestamp_ms)
@@ -194,8 +200,8 @@ class QueueRelay:
             for event, (attempts, code) in zip(asking, rows, strict=True)
         }
 
-    async def _announce_gap(self, gap: Gap, position: str | None) -> None:
-        steps = Steps()
+    async def _announce_gap(self, gap: Gap, ledger: Ledger) -> None:
+        steps = Steps(source=gap.resumed_at)
         for owner, foreign in (await owners_of_live_jobs(self._link, self._keys)).items():
             for job_id in foreign:
                 member = live_member(self._keys.queue, job_id)
@@ -204,17 +210,7 @@ class QueueRelay:
         _log.warning(
             "events_missed", queue=self._keys.queue, after=gap.after, resumed_at=gap.resumed_at
         )
-        await self._apply(steps, position, gap.resumed_at)
-
-    async def _apply(self, steps: Steps, position: str | None, moved_to: str) -> None:
-        await apply(
-            self._link,
-            self._lease,
-            self._position_key,
-            steps,
-            expected=position,
-            moved_to=moved_to,
-        )
+        await ledger.begin_anew(steps, gap.resumed_at)
 
 
 def _chunks(events: list[QueueEvent]) -> Iterator[list[QueueEvent]]:

@@ -37,15 +37,18 @@ async def owners_of_live_jobs(link: Link, keys: QueueKeys) -> dict[str, list[str
 
 async def _owners_with_members(link: Link, queue: str) -> AsyncIterator[str]:
     belongs_to_queue = live_member(queue, "").encode()
-    cursor = b"0"
-    while True:
-        cursor, found = await link.call("SCAN", cursor, "MATCH", _LIVE_KEYS, "COUNT", _SCAN_STEP)
-        indexes = await link.call_many([("ZRANGE", key, 0, -1) for key in found])
-        for key, members in zip(found, indexes, strict=True):
-            if any(member.startswith(belongs_to_queue) for member in members):
-                yield unquote(key.decode().partition("{")[2].rpartition("}")[0])
-        if cursor == b"0":
-            return
+    for part in await link.parts():
+        cursor = b"0"
+        while True:
+            scan = ("SCAN", cursor, "MATCH", _LIVE_KEYS, "COUNT", _SCAN_STEP)
+            cursor, found = await part.call(*scan)
+            # Asked of the whole: a key may have moved since.
+            indexes = await link.call_each([("ZRANGE", key, 0, -1) for key in found])
+            for key, members in zip(found, indexes, strict=True):
+                if any(member.startswith(belongs_to_queue) for member in members):
+                    yield unquote(key.decode().partition("{")[2].rpartition("}")[0])
+            if cursor == b"0":
+                break
 
 
 async def _standing_jobs(link: Link, keys: QueueKeys) -> list[str]:

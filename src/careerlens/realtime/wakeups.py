@@ -19,10 +19,10 @@ import hiredis
 
 from careerlens.foundation.errors import ServiceUnavailableError
 from careerlens.foundation.logging import get_logger
-from careerlens.foundation.redisurl import RedisUrl
 from careerlens.jobs.keys import feed_key, text_channel, text_key, wake_channel
 from careerlens.realtime.entries import parse_position
 from careerlens.wire.address import CANNOT_CONNECT
+from careerlens.wire.cluster import ClusterLink
 from careerlens.wire.connection import Connection, encode
 from careerlens.wire.errors import CommandRejectedError
 from careerlens.wire.locating import address_of
@@ -78,7 +78,6 @@ class Wakeups:
     """Watches any number of feeds and texts over one pub/sub connection; sweeps over another."""
 
     def __init__(self, url: str) -> None:
-        RedisUrl.parse(url).refuse_cluster()
         self._address = address_of(url)
         self._link = open_link(url, name="careerlens:sweep")
         self._connection: Connection | None = None
@@ -220,11 +219,23 @@ class Wakeups:
         }
         if not furthest_behind:
             return
-        positions = [watch.position for watch in furthest_behind.values()]
-        reply = await self._link.call("XREAD", "COUNT", 1, "STREAMS", *furthest_behind, *positions)
-        for key, _entries in reply or ():
-            for watch in self._watches.get(furthest_behind[key.decode()].channel, ()):
+        for key in await self._grown_among(list(furthest_behind.values())):
+            for watch in self._watches.get(furthest_behind[key].channel, ()):
                 watch.wake()
+
+    async def _grown_among(self, watches: list[Interest]) -> list[str]:
+        """The keys with more than their watch has seen."""
+        keys = [watch.key for watch in watches]
+        positions = [watch.position for watch in watches]
+        if isinstance(self._link, ClusterLink):
+            questions = [
+                ("XREAD", "COUNT", 1, "STREAMS", key, position)
+                for key, position in zip(keys, positions, strict=True)
+            ]
+            answers = await self._link.call_each(questions)
+            return [key for key, answer in zip(keys, answers, strict=True) if answer]
+        reply = await self._link.call("XREAD", "COUNT", 1, "STREAMS", *keys, *positions)
+        return [key.decode() for key, _ in reply or ()]
 
 
 def _furthest_behind(watchers: tuple[Interest, ...]) -> Interest:

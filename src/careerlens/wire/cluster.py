@@ -155,6 +155,34 @@ class ClusterLink(Link):
                 self._owners[slot] = redirection.place
         raise _lost_in(slot)
 
+    async def call_each(self, commands: Sequence[Sequence[Arg]]) -> list[Any]:
+        """As `Link.call_each`: one write to each node. Every command must have a key."""
+        return [self._checked(reply) for reply in await self._exchange_each(commands)]
+
+    async def run_each(self, calls: Sequence[Call]) -> list[Any]:
+        """As `Link.run_each`."""
+        commands = [
+            ("EVALSHA", script.sha, len(keys), *keys, *args) for script, keys, args in calls
+        ]
+        replies = await self._exchange_each(commands)
+        for index, reply in enumerate(replies):
+            if isinstance(reply, hiredis.ReplyError) and str(reply).startswith("NOSCRIPT"):
+                replies[index] = await self.run(*calls[index])
+        return [self._checked(reply) for reply in replies]
+
+    async def parts(self) -> Sequence[Link]:
+        """As `Link.parts`: the primaries, as they are now."""
+        await self._learn()
+        return [self._node(place) for place in {place for _, _, place in self._map}]
+
+    async def layout(self) -> Layout:
+        """Who has which slots, as some node sees it now, and our connections to those who do."""
+        ranges = await super().call("CLUSTER", "SLOTS")
+        return Layout(
+            frozenset((first, last, bytes(primary[2])) for first, last, primary, *_ in ranges),
+            {place: node.times_connected for place, node in self._nodes.items()},
+        )
+
     async def run_behind(self, commands: Sequence[Sequence[Arg]], call: Call) -> Any:
         """As `Link.run_behind`: one after the other, since their keys lie on several nodes."""
         await self.call_many(commands)
@@ -167,6 +195,32 @@ class ClusterLink(Link):
         for place, node in other._nodes.items():
             if node.is_connected:
                 await self._node(place).unblock(node)
+
+    async def _exchange_each(self, commands: Sequence[Sequence[Arg]]) -> list[Any]:
+        """The replies, errors among them, once all nodes have answered or failed."""
+        by_place: dict[Place, list[int]] = {}
+        for index, command in enumerate(commands):
+            key = _key_of(command)
+            if key is None:
+                raise ValueError(f"{_name(command)} has no key that would say where it belongs")
+            by_place.setdefault(await self._owner(slot_of(key)), []).append(index)
+        outcomes = await asyncio.gather(
+            *(
+                self._node(place).exchange([commands[index] for index in indexes])
+                for place, indexes in by_place.items()
+            ),
+            return_exceptions=True,
+        )
+        replies: list[Any] = [None] * len(commands)
+        for (place, indexes), outcome in zip(by_place.items(), outcomes, strict=True):
+            if isinstance(outcome, BaseException):
+                raise outcome
+            for index, reply in zip(indexes, outcome, strict=True):
+                is_error = isinstance(reply, hiredis.ReplyError)
+                if is_error and _Redirection.read(str(reply), place) is not None:
+                    reply = await self._once_more(commands[index])
+                replies[index] = reply
+        return replies
 
     async def _routed(
         self,
@@ -293,6 +347,27 @@ class ClusterLink(Link):
                 "Write redis://host:port for a server of its own.",
             )
         return reply, asked
+
+
+@dataclass(frozen=True, slots=True)
+class Layout:
+    """How the keys of a cluster are spread at a moment.
+
+    `connections` counts, for each node that was used, how often there was a connection.
+    """
+
+    primaries: frozenset[tuple[int, int, bytes]]
+    connections: dict[Place, int]
+
+    def has_changed(self, later: Layout) -> bool:
+        """Whether since then a node may have come to have less than it had.
+
+        Another one took its place, or it may have come back without what it wrote last.
+        """
+        return self.primaries != later.primaries or any(
+            count > max(self.connections.get(place, 0), 1)
+            for place, count in later.connections.items()
+        )
 
 
 @dataclass(frozen=True, slots=True)
