@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import random
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
@@ -30,6 +31,7 @@ class FaultProxy:
     upstream_port: int
     port: int = 0
     lost: int = 0
+    cuts: int = 0
     _losing: dict[bytes, int] = field(default_factory=dict)
     _pipes: set[_Pipe] = field(default_factory=set)
     _serving: set[asyncio.Task[None]] = field(default_factory=set)
@@ -46,6 +48,14 @@ class FaultProxy:
         """Cut every connection at once."""
         for pipe in list(self._pipes):
             pipe.cut()
+
+    def cut_one(self, chance: random.Random) -> bool:
+        """Cut a connection at random; False when there is none. `cuts` counts these."""
+        if not self._pipes:
+            return False
+        chance.choice(list(self._pipes)).cut()
+        self.cuts += 1
+        return True
 
     def swallow_everything(self) -> None:
         """From now on accept bytes and pass none on, in either direction."""

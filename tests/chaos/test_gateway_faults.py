@@ -3,64 +3,20 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
-import os
 import signal
-import subprocess
-import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
-import httpx
 import socketio
 
 from careerlens.foundation.errors import CareerLensError
 from careerlens.jobs.keys import QUEUES_KEY
 from careerlens.wire.link import Link
+from gateway_process import GatewayProcess
 from gateways import Client
 from queue_driving import Driver
-from support import Valkey, eventually, free_port
-from tokens import SECRET, token
-
-
-class GatewayProcess:
-    """`careerlens socket` on a port of its own."""
-
-    def __init__(self, folder: Path, redis_url: str) -> None:
-        self.port = free_port()
-        self.url = f"http://127.0.0.1:{self.port}"
-        self._folder = folder
-        self._environment = {
-            **{name: os.environ[name] for name in ("PATH", "HOME") if name in os.environ},
-            "CAREERLENS_ENV": "production",
-            "CAREERLENS_HOME": str(folder),
-            "JWT_SECRET": SECRET.decode(),
-            "REDIS_URL": redis_url,
-            "SOCKET_HOST": "127.0.0.1",
-            "SOCKET_PORT": str(self.port),
-        }
-
-    @contextlib.contextmanager
-    def running(self) -> Iterator[subprocess.Popen[bytes]]:
-        """The process, killed at the end unless it has ended before."""
-        with (self._folder / "socket.log").open("ab") as log:
-            process = subprocess.Popen(
-                [sys.executable, "-m", "careerlens", "socket"],
-                cwd=self._folder, env=self._environment, stdout=log, stderr=log,
-            )  # fmt: skip
-        try:
-            yield process
-        finally:
-            process.kill()
-            process.wait(timeout=10)
-
-    async def answers(self) -> bool:
-        """Whether it serves."""
-        async with httpx.AsyncClient(base_url=self.url) as http:
-            try:
-                return (await http.get("/health/ready")).status_code == 200
-            except httpx.TransportError:
-                return False
+from support import Valkey, eventually
+from tokens import token
 
 
 class Follower:
