@@ -23,6 +23,8 @@ TEST_PROCESSES ?= 2
 JOBS ?=
 ARGS ?=
 QUICK ?=
+# Tests of faults that have a full size.
+FAULTS := tests/chaos/test_no_gap.py tests/chaos/test_relay_faults.py
 export JOBS QUICK
 
 .PHONY: help
@@ -90,8 +92,8 @@ bench-realtime: $(INSTALLED) $(PEERS_INSTALLED) ## Measure live updates beside N
 	$(VENV_PYTHON) benchmarks/realtime/measure.py $(ARGS)
 
 .PHONY: soak
-soak: $(INSTALLED) ## Run for long: every job once, memory flat (JOBS=1000000)
-	$(VENV_PYTHON) -m pytest benchmarks/soak --timeout=0 --capture=no $(ARGS)
+soak: $(INSTALLED) ## Run for long: every job once, memory flat (JOBS=1000000), faults at full size
+	WHOLE=1 $(VENV_PYTHON) -m pytest benchmarks/soak $(FAULTS) --timeout=0 --capture=no $(ARGS)
 
 .PHONY: lock
 lock: ## Write the lock files again from pyproject.toml (UPGRADE=1: newest; needs uv)
