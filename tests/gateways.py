@@ -10,6 +10,7 @@ from typing import Any
 import socketio
 
 from careerlens.auth.authenticator import Authenticator
+from careerlens.auth.revocations import RevocationWatch
 from careerlens.foundation.settings import Settings, load_settings
 from careerlens.jobs.definitions import Registry
 from careerlens.jobs.manager import JobManager
@@ -58,8 +59,10 @@ async def running_gateway(
         link = Link(redis_url)
         closing.push_async_callback(link.close)
         feed = await closing.enter_async_context(Feed(redis_url))
+        authenticator = Authenticator.from_settings(configured)
+        await closing.enter_async_context(RevocationWatch(link, authenticator.revoked))
         services = Services(
-            authenticator=Authenticator.from_settings(configured),
+            authenticator=authenticator,
             manager=JobManager(link, Registry()),
             feed=feed,
             fanout=Fanout(feed),

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import time
 from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import aclosing
 from dataclasses import dataclass
@@ -146,13 +145,6 @@ async def test_silence_is_filled_with_pings(world: World) -> None:
     async with aclosing(await world.stream("ada", job_id, ping_interval_s=0.05)) as stream:
         assert (await anext(stream)).startswith(b"event: job:status")
         assert [await anext(stream) for _ in range(3)] == [b": ping\n\n"] * 3
-
-
-async def test_a_stream_ends_when_the_callers_token_does(world: World) -> None:
-    job_id = await world.driver.add("ada")
-    ends_at = time.time() + 0.3
-    await rest_of(await world.stream("ada", job_id, ends_at=ends_at))
-    assert ends_at <= time.time() < ends_at + 5
 
 
 async def test_a_gap_is_told_by_a_new_snapshot(world: World) -> None:

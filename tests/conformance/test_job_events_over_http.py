@@ -49,7 +49,8 @@ async def read(
                 name, _, value = line.partition(": ")
                 fields[name] = value
             elif fields:
-                found.append((fields["event"], fields["id"], json.loads(fields["data"])))
+                event_id = fields.get("id", "")
+                found.append((fields["event"], event_id, json.loads(fields["data"])))
                 fields = {}
     return found
 
@@ -89,9 +90,10 @@ async def test_a_stopping_server_ends_its_streams(redis_url: str, tmp_path: Path
         job_id = await create(client)
         reading = asyncio.create_task(read(client, job_id))
         await eventually(lambda: api.app.state.services.feed.channels)
-        api.app.state.services.stopping.set()
+        api.app.state.services.streams.stop()
         events = await asyncio.wait_for(reading, 5)
-        assert [name for name, _, _ in events] == ["job:status"]
+        assert [name for name, _, _ in events] == ["job:status", "closed"]
+        assert events[-1][2]["code"] == "draining"
 
 
 async def test_a_reader_that_leaves_is_forgotten(redis_url: str, tmp_path: Path) -> None:
@@ -110,7 +112,8 @@ async def test_an_expired_token_ends_its_stream(redis_url: str, tmp_path: Path) 
             job_id = await create(client)
         async with api.client("user-1", lives=2) as client:
             events = await asyncio.wait_for(read(client, job_id), 20)
-        assert [name for name, _, _ in events] == ["job:status"]
+        assert [name for name, _, _ in events] == ["job:status", "closed"]
+        assert events[-1][2]["code"] == "token_expired"
 
 
 async def test_the_place_of_another_user_shows_nothing_of_theirs(

@@ -17,6 +17,7 @@ from careerlens.api.app import create_app
 from careerlens.api.problems import KINDS
 from careerlens.archive.gathering import REMOVED_CODE
 from careerlens.archive.recorder import LEASE_KEY
+from careerlens.auth.revocations import REVOCATIONS_KEY
 from careerlens.cli._main import build_app
 from careerlens.cli.connection import API_VARIABLE, TOKEN_VARIABLE
 from careerlens.cli.exits import Exit
@@ -33,8 +34,9 @@ from careerlens.jobs.keys import (
     queue_workers_key,
     text_channel,
     text_key,
-    upload_key,
+    ticket_key,
     told_key,
+    upload_key,
     wake_channel,
 )
 from careerlens.jobs.model import (
@@ -45,8 +47,8 @@ from careerlens.jobs.model import (
     JobUpdate,
 )
 from careerlens.jobs.uploads import UploadRef
-from careerlens.realtime.relay import QueueRelay
 from careerlens.realtime.ledger import position_key
+from careerlens.realtime.relay import QueueRelay
 from careerlens.wire.cancel import cancel_channel
 from careerlens.wire.keys import QueueKeys
 from careerlens.wire.link import Link
@@ -229,6 +231,8 @@ def test_our_keys_in_redis_are_documented() -> None:
     existing = {
         *(make("u") for make in (live_key, feed_key, told_key, wake_channel)),
         *(make("u", "…") for make in (text_key, text_channel, upload_key, idempotency_key)),
+        ticket_key("…"),
+        REVOCATIONS_KEY,
         QUEUES_KEY,
         WORKERS_KEY,
         queue_workers_key("q"),

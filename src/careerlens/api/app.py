@@ -16,7 +16,7 @@ from starlette.responses import HTMLResponse, JSONResponse
 from starlette.types import ASGIApp
 
 from careerlens import __version__
-from careerlens.api import health, jobs, pages, texts
+from careerlens.api import health, jobs, live, pages, texts
 from careerlens.api.answers import answer_errors
 from careerlens.api.middleware import OriginRules, RequestFrame
 from careerlens.api.openapi import describe_api
@@ -102,6 +102,7 @@ def create_app(
     )
     app.state.settings = settings
     app.include_router(jobs.router)
+    app.include_router(live.router)
     app.include_router(texts.router)
     app.include_router(pages.router)
     app.include_router(health.router)
@@ -129,7 +130,7 @@ async def serve(settings: Settings, endpoint: RedisEndpoint) -> None:
     server = make_server(app)
 
     async def end_streams() -> None:
-        app.state.services.stopping.set()
+        app.state.services.streams.stop()
 
     try:
         async with asyncio.TaskGroup() as tasks:

@@ -1,23 +1,17 @@
-"""The routes about jobs: create, list, status, cancel, history and events."""
+"""The routes about jobs: create, list, status, cancel and history."""
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import AsyncGenerator
-from contextlib import aclosing
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Header, Query, Request
 from pydantic import BaseModel, Field
-from redis.exceptions import RedisError
-from starlette.responses import Response, StreamingResponse
+from starlette.responses import Response
 
 from careerlens.api.creating import POLL_AGAIN_S, answer_creation
 from careerlens.api.deadlines import ANSWER_WITHIN_S, in_time
-from careerlens.api.services import CallerDep, ServicesDep, StreamPlaceDep
-from careerlens.api.streaming import until_stopping
-from careerlens.foundation.errors import JobNotFoundError, ServiceUnavailableError
-from careerlens.foundation.logging import get_logger
+from careerlens.api.services import CallerDep, ServicesDep
 from careerlens.jobs.manager import CANCEL_WAIT_S
 from careerlens.jobs.model import (
     CancelResponse,
@@ -25,12 +19,10 @@ from careerlens.jobs.model import (
     JobStatusResponse,
     WireModel,
 )
-from careerlens.realtime.sse import HEADERS, event_stream
 
 CREATION_PATH = "/api/jobs"
 MAX_PAGE = 100
 
-_log = get_logger("careerlens.api")
 router = APIRouter(prefix="/api", tags=["jobs"])
 
 IdempotencyKey = Annotated[
@@ -143,44 +135,6 @@ async def cancel_job(job_id: str, caller: CallerDep, services: ServicesDep) -> R
     """Cancel a job, wherever it is. A running one is given up to two seconds to end."""
     cancelling = services.manager.cancel_job(job_id, caller.user_id)
     return _json(await in_time(cancelling, within_s=ANSWER_WITHIN_S + CANCEL_WAIT_S))
-
-
-@router.get(
-    "/jobs/{job_id:path}/events",
-    operation_id="streamJobEvents",
-    response_class=StreamingResponse,
-    responses={200: {"content": {"text/event-stream": {"schema": {"type": "string"}}}}},
-)
-async def stream_job_events(
-    job_id: str,
-    caller: CallerDep,
-    services: ServicesDep,
-    _place: StreamPlaceDep,
-    last_event_id: Annotated[str | None, Header(alias="Last-Event-ID")] = None,
-) -> StreamingResponse:
-    """What happens to a job, as it happens: its status first, then each update until its end."""
-    beginning = event_stream(
-        services.feed,
-        services.manager,
-        caller.user_id,
-        job_id,
-        last_event_id,
-        ends_at=caller.expires_at,
-    )
-    events = await in_time(beginning)
-    return StreamingResponse(
-        _quietly_ended(until_stopping(events, services.stopping)), headers=HEADERS
-    )
-
-
-async def _quietly_ended(events: AsyncGenerator[bytes, None]) -> AsyncGenerator[bytes, None]:
-    """The stream, which simply ends where it cannot go on: clients resume from their last id."""
-    async with aclosing(events):
-        try:
-            async for event in events:
-                yield event
-        except (ServiceUnavailableError, RedisError, JobNotFoundError) as error:
-            _log.warning("event_stream_cut", reason=type(error).__name__)
 
 
 def _json(model: BaseModel) -> Response:

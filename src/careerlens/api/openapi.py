@@ -52,9 +52,11 @@ _PROBLEMS_OF: dict[str, tuple[str, ...]] = {
     "listJobHistory": ("invalid-input",),
     "getJobStatus": ("job-not-found",),
     "cancelJob": ("job-not-found",),
+    "streamEvents": ("too-many-streams",),
     "streamJobEvents": ("job-not-found", "too-many-streams"),
     "readJobText": ("malformed-request", "job-not-found", "text-gone", "too-many-streams"),
 }  # fmt: skip
+_BY_TICKET = frozenset({"streamEvents", "streamJobEvents"})
 _PUBLIC = frozenset({"isLive", "isReady", "getConfig", "explainProblem"})
 _ANY_CALL = ("unauthenticated", "origin-refused", "internal-error", "service-unavailable")
 
@@ -90,6 +92,12 @@ def _document(app: FastAPI, registry: Registry) -> dict[str, Any]:
             "name": "x-user-id",
             "description": "In development, from this machine only.",
         },
+        "ticket": {
+            "type": "apiKey",
+            "in": "query",
+            "name": "ticket",
+            "description": "A one-time ticket of `POST /api/tickets`.",
+        },
     }
     for path in document["paths"].values():
         for operation in path.values():
@@ -112,6 +120,8 @@ def _add_problems(operation: dict[str, Any]) -> None:
         }
     if name not in _PUBLIC:
         operation["security"] = [{"token": []}, {"developmentHeader": []}]
+    if name in _BY_TICKET:
+        operation["security"].append({"ticket": []})
 
 
 def _add_bodies(operation: dict[str, Any], schemas: dict[str, Any], registry: Registry) -> None:

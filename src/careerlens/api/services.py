@@ -2,19 +2,25 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Annotated
 
-from fastapi import Depends, Request
+from fastapi import Depends, Query, Request
 from starlette.datastructures import Address
 
 from careerlens.api.idempotency import IdempotencyRecords
-from careerlens.api.streaming import StreamPlaces
+from careerlens.api.streaming import Place, StreamPlaces
+from careerlens.api.tickets import Tickets
 from careerlens.archive import ArchiveStore
-from careerlens.auth import Authenticator, Caller, bearer_token, was_forwarded
+from careerlens.auth import (
+    Authenticator,
+    Caller,
+    RevocationWatch,
+    bearer_token,
+    was_forwarded,
+)
 from careerlens.foundation.errors import ServiceUnavailableError
 from careerlens.foundation.settings import Settings
 from careerlens.jobs.definitions import Registry
@@ -45,9 +51,8 @@ class Services:
     archive: ArchiveStore
     feed: Feed
     texts: Texts
-    streams: StreamPlaces = field(default_factory=StreamPlaces)
-    stopping: asyncio.Event = field(default_factory=asyncio.Event)
-    """Set when the server is about to stop: open streams end themselves then."""
+    streams: StreamPlaces
+    tickets: Tickets
 
 
 @asynccontextmanager
@@ -67,6 +72,7 @@ async def open_services(
         closing.push_async_callback(upload_link.close)
         with suppress(ServiceUnavailableError):  # it goes on trying
             await link.connect()
+        await closing.enter_async_context(RevocationWatch(link, authenticator.revoked))
         feed = await closing.enter_async_context(Feed(redis_url))
 
         async def find_past_job(job_id: str, user_id: str) -> JobStatusResponse | None:
@@ -88,6 +94,8 @@ async def open_services(
             archive=archive,
             feed=feed,
             texts=texts,
+            streams=StreamPlaces(authenticator.revoked),
+            tickets=Tickets(link, authenticator),
         )
 
 
@@ -122,10 +130,33 @@ ServicesDep = Annotated[Services, Depends(services_of)]
 CallerDep = Annotated[Caller, Depends(current_caller)]
 
 
-async def stream_place(caller: CallerDep, services: ServicesDep) -> AsyncIterator[None]:
+async def listening_caller(
+    request: Request,
+    services: ServicesDep,
+    ticket: Annotated[
+        str | None,
+        Query(max_length=100, description="A one-time ticket of `POST /api/tickets`"),
+    ] = None,
+) -> Caller:
+    """Who is calling for a stream of events. A ticket, where there is one, decides alone."""
+    if ticket is not None:
+        return await services.tickets.redeem(ticket)
+    return await current_caller(request, services)
+
+
+async def stream_place(caller: CallerDep, services: ServicesDep) -> AsyncIterator[Place]:
     """The caller's place among the open streams, until the answer is given to its end."""
-    with services.streams.taken_by(caller.user_id):
-        yield
+    with services.streams.taken_by(caller) as place:
+        yield place
 
 
-StreamPlaceDep = Annotated[None, Depends(stream_place)]
+async def listening_place(
+    caller: Annotated[Caller, Depends(listening_caller)], services: ServicesDep
+) -> AsyncIterator[Place]:
+    """As `stream_place`, for a caller who may have come by a ticket."""
+    with services.streams.taken_by(caller) as place:
+        yield place
+
+
+StreamPlaceDep = Annotated[Place, Depends(stream_place)]
+ListeningPlaceDep = Annotated[Place, Depends(listening_place)]

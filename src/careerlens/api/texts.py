@@ -26,7 +26,7 @@ from starlette.responses import Response, StreamingResponse
 from careerlens.api.deadlines import in_time
 from careerlens.api.problems import ProblemError
 from careerlens.api.services import CallerDep, Services, ServicesDep, StreamPlaceDep
-from careerlens.api.streaming import until_stopping
+from careerlens.api.streaming import until_over
 from careerlens.auth import Caller
 from careerlens.foundation.errors import ServiceUnavailableError
 from careerlens.foundation.logging import get_logger
@@ -108,7 +108,7 @@ async def read_job_text(
     request: Request,
     caller: CallerDep,
     services: ServicesDep,
-    _place: StreamPlaceDep,
+    place: StreamPlaceDep,
     offset: Annotated[str | None, Query(description="-1, now, or a Stream-Next-Offset")] = None,
     live: Annotated[str | None, Query(description="long-poll or sse")] = None,
     cursor: Annotated[str | None, Query(description="the last Stream-Cursor")] = None,
@@ -122,7 +122,7 @@ async def read_job_text(
     position = await in_time(services.feed.position(caller.user_id))
     page = await in_time(_first_page(services, caller, job_id, wish))
     following = services.texts.follow(caller.user_id, job_id, page, position)
-    pages = until_stopping(following, services.stopping, ends_at=caller.expires_at)
+    pages = until_over(following, place)
     if wish.live == "sse":
         return StreamingResponse(_events(page, pages, wish), headers=_SSE_HEADERS)
     async with aclosing(pages):

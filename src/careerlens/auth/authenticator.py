@@ -10,6 +10,7 @@ from careerlens.auth.caller import Caller
 from careerlens.auth.firebase import GOOGLE_KEYS_URL, FirebaseVerifier
 from careerlens.auth.hs256 import SharedSecretVerifier, sign_token
 from careerlens.auth.keyset import KeySet
+from careerlens.auth.revocations import RevokedTokens
 from careerlens.foundation.errors import AuthenticationError, ConfigurationError
 from careerlens.foundation.logging import get_logger
 from careerlens.foundation.secrets import jwt_secret
@@ -36,6 +37,8 @@ class Authenticator:
         self._verifier = verifier
         self._accepts_development_header = accepts_development_header
         self._has_warned = False
+        self.revoked = RevokedTokens()
+        """The tokens that count for nothing any more; a `RevocationWatch` keeps it current."""
 
     @classmethod
     def from_settings(cls, settings: Settings) -> Authenticator:
@@ -65,7 +68,9 @@ class Authenticator:
         if bearer is None:
             return self._development_caller(dev_user, peer=peer, host=host)
         try:
-            return await self._verifier.verify(bearer)
+            caller = await self._verifier.verify(bearer)
+            self.require_valid(caller)
+            return caller
         except AuthenticationError:
             if dev_user is None or not self._is_local(peer, host):
                 raise
@@ -77,6 +82,11 @@ class Authenticator:
                     hint="development only: the token proves nobody, so x-user-id decides",
                 )
             return caller
+
+    def require_valid(self, caller: Caller) -> None:
+        """Raise `AuthenticationError` when the token that once proved this was taken back."""
+        if self.revoked.voids(caller):
+            raise AuthenticationError("You were signed out. Sign in again.")
 
     def _development_caller(
         self, dev_user: str | None, *, peer: str | None, host: str | None

@@ -70,4 +70,10 @@ class FirebaseVerifier:
         user_id = claims.get("sub")
         if not isinstance(user_id, str) or not is_valid_user_id(user_id):
             raise malformed()
-        return Caller(user_id=user_id, expires_at=expires_at, method="token")
+        return Caller(
+            user_id=user_id,
+            expires_at=expires_at,
+            method="token",
+            # Not `iat`: a browser that stays signed in is given a fresh token each hour.
+            signed_in_at=claims["auth_time"],
+        )

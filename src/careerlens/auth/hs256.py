@@ -67,7 +67,12 @@ class SharedSecretVerifier:
         user_id = claims["userId"] if "userId" in claims else claims.get("sub")
         if not isinstance(user_id, str) or not is_valid_user_id(user_id):
             raise malformed()
-        return Caller(user_id=user_id, expires_at=expires_at, method="token")
+        return Caller(
+            user_id=user_id,
+            expires_at=expires_at,
+            method="token",
+            signed_in_at=claims.get("iat"),
+        )
 
 
 def sign_token(secret: bytes, user_id: str, *, hours: float, extra: dict[str, str]) -> str:

@@ -50,6 +50,7 @@ def build_app() -> App:
     app.command(identity.token, group=_USE)
     app.command(checking.doctor, group=_LOOK_AFTER)
     app.command(probing.health, group=_LOOK_AFTER)
+    app.command(identity.revoke, group=_LOOK_AFTER)
     app.command(identity.version, group=_LOOK_AFTER)
     return app
 

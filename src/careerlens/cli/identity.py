@@ -1,17 +1,21 @@
-"""`careerlens token` and `careerlens version`."""
+"""`careerlens token`, `careerlens revoke` and `careerlens version`."""
 
 from __future__ import annotations
 
 import platform
 import sys
+from datetime import UTC, datetime
 from importlib.metadata import version as version_of
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import Parameter
 
 from careerlens import __version__
 from careerlens.cli.exits import Exit
 from careerlens.cli.screen import CommandError
+
+if TYPE_CHECKING:
+    from careerlens.foundation.settings import Settings
 
 
 def token(
@@ -37,15 +41,10 @@ def token(
     hours:
         How long it is valid.
     """
-    from careerlens.auth import is_valid_user_id, issue_token
+    from careerlens.auth import issue_token
     from careerlens.foundation.settings import load_settings
 
-    if not is_valid_user_id(user):
-        raise CommandError(
-            f"{user!r} cannot be a user id.",
-            "Use 1 to 128 printable characters, without spaces at the ends.",
-            code=Exit.USAGE,
-        )
+    _require_user(user)
     if not 0 < hours <= 24 * 366:
         raise CommandError(
             f"A token cannot be valid for {hours:g} hours.",
@@ -54,6 +53,57 @@ def token(
         )
     sys.stdout.write(issue_token(load_settings(), user, hours=hours) + "\n")
     return Exit.DONE
+
+
+def revoke(*, user: Annotated[str, Parameter(alias="-u")]) -> int:
+    """Take back every token that a user has been issued so far, and end what was opened with it.
+
+    Requests are refused, sockets and streams of events closed, within a few seconds. Tokens
+    issued from now on count again. Jobs go on.
+
+    For example:
+
+        careerlens revoke --user user-123
+
+    Parameters
+    ----------
+    user:
+        Whose tokens they are.
+    """
+    from careerlens.cli.looping import run_async
+    from careerlens.foundation.logging import configure_logging
+    from careerlens.foundation.settings import load_settings
+
+    _require_user(user)
+    settings = load_settings()
+    configure_logging("revoke", settings)
+    moment = datetime.fromtimestamp(run_async(_revoke(settings, user)), UTC)
+    sys.stdout.write(f"Tokens of {user} issued before {moment:%Y-%m-%d %H:%M:%S} UTC are void.\n")
+    return Exit.DONE
+
+
+async def _revoke(settings: Settings, user: str) -> float:
+    from careerlens.auth import revoke_tokens
+    from careerlens.foundation.embedded import redis_for
+    from careerlens.wire.opening import open_link
+
+    async with redis_for(settings) as endpoint:
+        link = open_link(endpoint.url, name="careerlens:revoke")
+        try:
+            return await revoke_tokens(link, user)
+        finally:
+            await link.close()
+
+
+def _require_user(user: str) -> None:
+    from careerlens.foundation.users import is_valid_user_id
+
+    if not is_valid_user_id(user):
+        raise CommandError(
+            f"{user!r} cannot be a user id.",
+            "Use 1 to 128 printable characters, without spaces at the ends.",
+            code=Exit.USAGE,
+        )
 
 
 def version() -> int:

@@ -11,6 +11,7 @@ careerlens:{u}:stream:…    stream of the text that a job has written
 careerlens:{u}:text:…      channel that says that text has grown
 careerlens:{u}:upload:…    an uploaded file
 careerlens:{u}:idem:…      the answer to a request with an Idempotency-Key
+careerlens:ticket:…        whom a one-time ticket was given to
 careerlens:queues          set of the names of queues that have been used
 careerlens:workers         sorted set of worker processes by when they were last heard of
 careerlens:workers:{q}     the same of one queue, each with how many jobs it runs at a time
@@ -34,12 +35,12 @@ def feed_key(user_id: str) -> str:
     return _user_key(user_id, "feed")
 
 
-def wake_channel(user_id: str) -> str:
 def told_key(user_id: str) -> str:
     """Hash of the last event of each queue that was told in the user's feed."""
     return _user_key(user_id, "told")
 
 
+def wake_channel(user_id: str) -> str:
     """Channel on which the newest feed id is published."""
     return _user_key(user_id, "wake")
 
@@ -62,6 +63,11 @@ def upload_key(user_id: str, key: str) -> str:
 def idempotency_key(user_id: str, digest: str) -> str:
     """String that remembers what a request with this Idempotency-Key led to."""
     return _user_key(user_id, f"idem:{digest}")
+
+
+def ticket_key(digest: str) -> str:
+    """String that tells whom the one-time ticket with this digest was given to."""
+    return f"careerlens:ticket:{digest}"
 
 
 def queue_workers_key(queue: str) -> str:

@@ -28,7 +28,12 @@ from careerlens.realtime.timing import Deadlines
 
 OPEN, CLOSE, PING, PONG, MESSAGE, UPGRADE, NOOP = "0123456"
 PROBE = "probe"
-_CLOSE_CODES = {"draining": 1012, "internal_error": 1011, "token_expired": 4401}
+_CLOSE_CODES = {
+    "draining": 1012,
+    "internal_error": 1011,
+    "token_expired": 4401,
+    "token_revoked": 4401,
+}
 _POLICY = 1008
 _PING_FRAME = text_frame(PING)
 _CLOSE_FRAME = text_frame(CLOSE)

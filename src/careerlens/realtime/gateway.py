@@ -28,6 +28,7 @@ from typing import TYPE_CHECKING, Any
 import orjson
 
 from careerlens.auth.authenticator import Authenticator
+from careerlens.auth.revocations import RevocationWatch
 from careerlens.foundation.health import (
     LIVE,
     LIVE_PATH,
@@ -63,8 +64,8 @@ from careerlens.realtime.session import Services, Session
 from careerlens.realtime.timing import Deadlines
 from careerlens.realtime.websocket import Websocket
 from careerlens.wire.link import Link
-
 from careerlens.wire.opening import open_link
+
 if TYPE_CHECKING:
     from careerlens.foundation.embedded import RedisEndpoint
     from careerlens.foundation.settings import Settings
@@ -93,6 +94,7 @@ class Gateway:
             self.limits.introduction_s, Session.check_introduced
         )
         self._endpoint = Endpoint(origins=origins, on_connection=self._start, limits=self.limits)
+        services.authenticator.revoked.listen(self._end_revoked)
 
     @property
     def sessions(self) -> frozenset[Session]:
@@ -135,6 +137,10 @@ class Gateway:
         self._sessions.discard(session)
         self._endpoint.closed(connection)
 
+    def _end_revoked(self) -> None:
+        for session in list(self._sessions):
+            session.check_revoked()
+
     async def _health(self, path: str, method: str) -> tuple[int, dict[str, Any]]:
         if path in {LIVE_PATH, READY_PATH} and method in {"GET", "HEAD"}:
             health = LIVE if path == LIVE_PATH else await self._readiness()
@@ -169,7 +175,7 @@ async def serve(settings: Settings, endpoint: RedisEndpoint) -> None:
     gc.freeze()
     gc.set_threshold(_NEW_OBJECTS_PER_COLLECTION)
     try:
-        async with Feed(endpoint.url) as feed:
+        async with RevocationWatch(link, authenticator.revoked), Feed(endpoint.url) as feed:
             services = Services(
                 authenticator=authenticator,
                 manager=JobManager(link, registry, prefix=settings.queue_prefix),

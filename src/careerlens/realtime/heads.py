@@ -1,8 +1,9 @@
-"""HTTP requests whose heads have an end, in bytes and in time.
+"""HTTP requests whose heads have an end, in bytes and in time, and answers that are read.
 
 uvicorn's fast parser bounds neither: a client could send headers for ever, which are kept in
-memory, or hold a connection open without asking for anything. Bodies are the application's
-business; what comes after an answer was given counts as the next head.
+memory, or hold a connection open without asking for anything, or without reading what it asked
+for. Bodies are the application's business; what comes after an answer was given counts as the next
+head.
 """
 
 from __future__ import annotations
@@ -17,6 +18,8 @@ from careerlens.realtime.gathering import GatheringTransport
 
 MAX_HEAD_BYTES = 32 * 1024
 HEAD_TIMEOUT_S = 10.0
+STALL_TIMEOUT_S = 30.0
+"""How long a client may read nothing of an answer while there is more to send."""
 
 
 class BoundedHttp(HttpToolsProtocol):
@@ -29,6 +32,7 @@ class BoundedHttp(HttpToolsProtocol):
         self._head_bytes = 0
         self._is_websocket = False
         self._deadline: asyncio.TimerHandle | None = None
+        self._stall: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Give the client a while to ask for something."""
@@ -38,7 +42,18 @@ class BoundedHttp(HttpToolsProtocol):
     def connection_lost(self, exc: Exception | None) -> None:
         """The client is gone."""
         self._stop_waiting()
+        self._has_read()
         super().connection_lost(exc)
+
+    def pause_writing(self) -> None:
+        """The client reads too slowly; give it a while."""
+        super().pause_writing()
+        self._stall = self.loop.call_later(STALL_TIMEOUT_S, self.transport.abort)
+
+    def resume_writing(self) -> None:
+        """It has read."""
+        self._has_read()
+        super().resume_writing()
 
     def data_received(self, data: bytes) -> None:
         """Take what came, unless it makes a head too large."""
@@ -86,6 +101,11 @@ class BoundedHttp(HttpToolsProtocol):
             self._refuse(HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE)
         else:
             super().send_400_response(msg)
+
+    def _has_read(self) -> None:
+        if self._stall is not None:
+            self._stall.cancel()
+            self._stall = None
 
     def _await_head(self) -> None:
         self._deadline = self.loop.call_later(HEAD_TIMEOUT_S, self._head_is_late)

@@ -99,6 +99,11 @@ class Session:
         if self._caller is None:
             self._connection.close("introduction_timeout", at_once=True)
 
+    def check_revoked(self) -> None:
+        """Call when tokens were taken back: the one that opened this session may be among them."""
+        if self._caller is not None and self._services.authenticator.revoked.voids(self._caller):
+            self.end("token_revoked", "You were signed out. Sign in again.")
+
     def announce(self, name: str, payload: Any) -> None:
         """Send an event that is no entry of the feed."""
         self._send(packets.event(name, payload))
@@ -209,6 +214,7 @@ class Session:
         try:
             caller = await self._authenticate(auth)
             end = await self._services.fanout.position(caller.user_id)
+            self._services.authenticator.require_valid(caller)  # it may have been taken back since
         except AuthenticationError as error:
             self._refuse("unauthorized", str(error))
         except (ServiceUnavailableError, RedisError, OSError) as error:

@@ -1,26 +1,27 @@
-"""One job's events over HTTP, as server-sent events that `curl -N` shows as they come.
+"""A user's feed over HTTP, as server-sent events that `curl -N` shows as they come.
 
-    event: job:status       where the job stands when the stream begins, and after a gap; without
-                            `id:`, that it has moved up in line
-    event: job:update       each entry of the owner's feed about this job
+    event: job:update       an entry of the feed
+    event: resync           entries are missing before this one: ask for the jobs again
+    event: job:status       of a stream about one job: where it stands when the stream begins, and
+                            in place of a resync; without `id:`, that it has moved up in line
     : ping                  every 15 s, so that nothing on the way takes silence for death
 
-`id:` is a place in the owner's feed: sent back as `Last-Event-ID`, the stream goes on after it.
-The stream ends after the event that ends the job.
+`id:` is a place in the user's feed: sent back as `Last-Event-ID`, either stream goes on after it.
+A stream about one job ends after the event that ends the job.
 """
 
 from __future__ import annotations
 
 import asyncio
-import time
+import json
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
 
 from careerlens.foundation.errors import JobNotFoundError, ServiceUnavailableError
 from careerlens.jobs.endings import is_last
 from careerlens.jobs.manager import JobManager
-from careerlens.jobs.model import JobStatus, JobStatusResponse, JobUpdate, QueuePlace
-from careerlens.realtime.entries import Resync, is_position
+from careerlens.jobs.model import JobStatus, JobStatusResponse, QueuePlace
+from careerlens.realtime.entries import Entry, KeptUpdate, Resync, is_position
 from careerlens.realtime.feed import Feed, Page
 
 PING_INTERVAL_S = 15.0
@@ -32,6 +33,58 @@ HEADERS = {
 _PING = b": ping\n\n"
 
 
+async def feed_stream(
+    feed: Feed,
+    user_id: str,
+    last_event_id: str | None = None,
+    *,
+    ping_interval_s: float = PING_INTERVAL_S,
+) -> AsyncGenerator[bytes, None]:
+    """Await this to begin; it returns the stream of all jobs, to be sent with `HEADERS`.
+
+    `last_event_id` is the header's value, whatever it is; without one, what happens from now on
+    is told. It begins with where it begins, so that a client which is cut off before the first
+    event can resume as well. Raises what Redis's failures raise.
+    """
+    if last_event_id is not None and is_position(last_event_id):
+        return _feed_stream(feed, user_id, last_event_id, None, ping_interval_s)
+    end = await feed.position(user_id)
+    resync = Resync(id=end, reason="position_malformed") if last_event_id is not None else None
+    return _feed_stream(feed, user_id, end, resync, ping_interval_s)
+
+
+async def _feed_stream(
+    feed: Feed, user_id: str, position: str, resync: Resync | None, ping_interval_s: float
+) -> AsyncGenerator[bytes, None]:
+    yield f": what happens after\nid: {position}\n\n".encode()
+    if resync is not None:
+        yield _told(resync)
+    async with aclosing(_with_pauses(feed, user_id, position, ping_interval_s)) as entries:
+        async for entry in entries:
+            yield _PING if entry is None else _told(entry)
+
+
+async def _with_pauses(
+    feed: Feed, user_id: str, position: str, pause_s: float
+) -> AsyncGenerator[Entry | None, None]:
+    """The feed after `position`; None whenever nothing has come for so long."""
+    entries = feed.follow(user_id, position)
+    upcoming = asyncio.ensure_future(anext(entries))
+    try:
+        while True:
+            await asyncio.wait({upcoming}, timeout=pause_s)
+            if not upcoming.done():
+                yield None
+                continue
+            entry = upcoming.result()
+            upcoming = asyncio.ensure_future(anext(entries))
+            yield entry
+    finally:
+        upcoming.cancel()
+        await asyncio.gather(upcoming, return_exceptions=True)
+        await entries.aclose()
+
+
 async def event_stream(
     feed: Feed,
     manager: JobManager,
@@ -39,23 +92,19 @@ async def event_stream(
     job_id: str,
     last_event_id: str | None = None,
     *,
-    ends_at: float | None = None,
     ping_interval_s: float = PING_INTERVAL_S,
 ) -> AsyncGenerator[bytes, None]:
-    """Await this to begin; it returns the stream, to be sent with `HEADERS`.
+    """As `feed_stream`, of one job.
 
-    `last_event_id` is the header's value, whatever it is: one that is no place in this user's
-    feed counts as none, and the snapshot that every stream begins with tells what was missed.
-    `ends_at` (epoch seconds) is when the caller's token expires, and the stream with it.
+    A `last_event_id` that is no place in this user's feed counts as none, and the snapshot that
+    every stream begins with tells what was missed.
 
     Raises `JobNotFoundError` when the job is not this user's, and what Redis's failures raise.
     """
     position = await _starting_point(feed, user_id, last_event_id)
     # The place first: what happens after it is told by the feed, so nothing falls between.
     status = await manager.get_job_status(job_id, user_id)
-    return _JobStream(feed, manager, user_id, job_id, ends_at, ping_interval_s).run(
-        position, status
-    )
+    return _JobStream(feed, manager, user_id, job_id, ping_interval_s).run(position, status)
 
 
 class _JobStream:
@@ -65,14 +114,12 @@ class _JobStream:
         manager: JobManager,
         user_id: str,
         job_id: str,
-        ends_at: float | None,
         ping_interval_s: float,
     ) -> None:
         self._feed = feed
         self._manager = manager
         self._user_id = user_id
         self._job_id = job_id
-        self._ends_at = ends_at
         self._ping_interval_s = ping_interval_s
         self._is_queued = False
         self._place: QueuePlace | None = None
@@ -93,36 +140,27 @@ class _JobStream:
         while not page.is_last:
             page = await self._feed.read_when_reachable(self._user_id, page.position)
             for entry in page.entries:
-                if self._is_ours(entry):
-                    yield _update(entry)
+                if isinstance(entry, KeptUpdate) and entry.job_id == self._job_id:
+                    yield _told(entry)
 
     async def _live(self, position: str) -> AsyncGenerator[bytes, None]:
-        entries = self._feed.follow(self._user_id, position)
-        upcoming = asyncio.ensure_future(anext(entries))
-        try:
-            while (wait_s := self._patience()) > 0:
-                await asyncio.wait({upcoming}, timeout=wait_s)
-                if not upcoming.done():
+        entries = _with_pauses(self._feed, self._user_id, position, self._ping_interval_s)
+        async with aclosing(entries):
+            async for entry in entries:
+                if entry is None:
                     yield _PING
                     if (moved := await self._moved_in_line()) is not None:
                         yield moved
-                    continue
-                entry = upcoming.result()
-                upcoming = asyncio.ensure_future(anext(entries))
-                if isinstance(entry, Resync):
+                elif isinstance(entry, Resync):
                     status = await self._manager.get_job_status(self._job_id, self._user_id)
                     yield self._told(entry.id, status)
                     if status.status.is_final:
                         return
-                elif self._is_ours(entry):
+                elif entry.job_id == self._job_id:
                     self._is_queued = entry.status is JobStatus.QUEUED
-                    yield _update(entry)
+                    yield _told(entry)
                     if is_last(entry.event):
                         return
-        finally:
-            upcoming.cancel()
-            await asyncio.gather(upcoming, return_exceptions=True)
-            await entries.aclose()
 
     def _told(self, event_id: str | None, status: JobStatusResponse) -> bytes:
         self._is_queued = status.status is JobStatus.QUEUED
@@ -141,15 +179,6 @@ class _JobStream:
             return None
         return self._told(None, status)
 
-    def _patience(self) -> float:
-        """Seconds until the next ping is due; 0 once the caller's time is over."""
-        if self._ends_at is None:
-            return self._ping_interval_s
-        return max(0.0, min(self._ping_interval_s, self._ends_at - time.time()))
-
-    def _is_ours(self, entry: JobUpdate | Resync) -> bool:
-        return isinstance(entry, JobUpdate) and entry.job_id == self._job_id
-
 
 async def _starting_point(feed: Feed, user_id: str, last_event_id: str | None) -> str:
     if last_event_id is not None and is_position(last_event_id):
@@ -159,9 +188,10 @@ async def _starting_point(feed: Feed, user_id: str, last_event_id: str | None) -
     return await feed.position(user_id)
 
 
-def _update(entry: JobUpdate | Resync) -> bytes:
-    assert isinstance(entry, JobUpdate), "a resync is told by a snapshot"
-    return _event("job:update", entry.id, entry.model_dump_json(by_alias=True))
+def _told(entry: Entry) -> bytes:
+    if isinstance(entry, Resync):
+        return _event("resync", entry.id, json.dumps(entry.as_wire()))
+    return _event("job:update", entry.id, entry.json_text)
 
 
 def _event(name: str, event_id: str | None, data: str) -> bytes:
