@@ -9,6 +9,7 @@ VENV_PYTHON := $(VENV)/bin/python
 INSTALLED := $(VENV)/.installed
 WEB_INSTALLED := web/node_modules/.installed
 INTEROP_INSTALLED := tests/interop/node_modules/.installed
+PACKED_INSTALLED := tests/packed/node_modules/.installed
 PEERS_INSTALLED := benchmarks/node_modules/.installed
 PAGE := src/careerlens/api/static/index.html
 WEB_SOURCES := $(shell find web/packages web/apps \( -name node_modules -o -name dist -o -name static \) -prune -o -type f -print 2>/dev/null)
@@ -23,8 +24,6 @@ TEST_PROCESSES ?= 2
 JOBS ?=
 ARGS ?=
 QUICK ?=
-# Tests of faults that have a full size.
-FAULTS := tests/chaos/test_no_gap.py tests/chaos/test_relay_faults.py
 export JOBS QUICK
 
 .PHONY: help
@@ -56,6 +55,12 @@ test: $(INSTALLED) $(PAGE) $(INTEROP_INSTALLED) ## Run every test, those in a re
 	CHROMIUM="$$browser"; export CHROMIUM; \
 	npm --prefix web test && $(VENV_PYTHON) -m pytest \
 		--numprocesses=$(TEST_PROCESSES) --dist=loadfile $(ARGS)
+
+.PHONY: test-packed
+test-packed: $(INSTALLED) $(PAGE) $(PACKED_INSTALLED) ## Try the packed React package in the Next.js example
+	@browser=$$(sh scripts/browser.sh $(VENV_PYTHON)) || exit 1; \
+	CHROMIUM="$$browser"; export CHROMIUM; \
+	$(VENV_PYTHON) -m pytest tests/packed -o norecursedirs=".* node_modules" $(ARGS)
 
 .PHONY: lint
 lint: $(INSTALLED) $(WEB_INSTALLED) ## Check style and types, Python and TypeScript
@@ -92,8 +97,8 @@ bench-realtime: $(INSTALLED) $(PEERS_INSTALLED) ## Measure live updates beside N
 	$(VENV_PYTHON) benchmarks/realtime/measure.py $(ARGS)
 
 .PHONY: soak
-soak: $(INSTALLED) ## Run for long: every job once, memory flat (JOBS=1000000), faults at full size
-	WHOLE=1 $(VENV_PYTHON) -m pytest benchmarks/soak $(FAULTS) --timeout=0 --capture=no $(ARGS)
+soak: $(INSTALLED) ## Run for long: every job once, memory flat (JOBS=1000000)
+	$(VENV_PYTHON) -m pytest benchmarks/soak --timeout=0 --capture=no $(ARGS)
 
 .PHONY: lock
 lock: ## Write the lock files again from pyproject.toml (UPGRADE=1: newest; needs uv)
@@ -108,7 +113,7 @@ dockerfiles: ## Write Dockerfile.worker and Dockerfile.socket again from Dockerf
 clean: ## Remove everything that was made here, except the data in .careerlens
 	rm -rf $(VENV) dist build web/node_modules web/packages/*/node_modules web/apps/*/node_modules
 	rm -rf benchmarks/node_modules benchmarks/.venv-*
-	rm -rf web/packages/*/dist web/apps/*/dist tests/interop/node_modules src/careerlens/api/static
+	rm -rf web/packages/*/dist web/apps/*/dist tests/*/node_modules src/careerlens/api/static
 	rm -rf .pytest_cache .mypy_cache .ruff_cache .hypothesis test-results
 	find src tests -name __pycache__ -type d -prune -exec rm -rf {} +
 
@@ -133,6 +138,12 @@ $(INTEROP_INSTALLED): tests/interop/package-lock.json
 	@sh scripts/node.sh
 	@echo "Installing BullMQ for Node, for the tests beside it…" >&2
 	@cd tests/interop && $(NPM_CI)
+	@touch $@
+
+$(PACKED_INSTALLED): tests/packed/package-lock.json
+	@sh scripts/node.sh
+	@echo "Installing Next.js, to try the packed React package in…" >&2
+	@cd tests/packed && $(NPM_CI)
 	@touch $@
 
 $(PEERS_INSTALLED): benchmarks/requirements-peers.lock benchmarks/requirements-arq.lock benchmarks/package-lock.json
