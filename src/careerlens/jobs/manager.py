@@ -6,8 +6,8 @@ import asyncio
 import time
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, TypeVar
-from urllib.parse import quote
 
+import orjson
 from pydantic import BaseModel
 
 from careerlens.foundation.errors import (
@@ -30,13 +30,15 @@ from careerlens.jobs.pace import Paces
 from careerlens.jobs.queues import note_used
 from careerlens.jobs.snapshot import snapshot
 from careerlens.jobs.validation import ENVELOPE_FIELDS, validate_input
-from careerlens.queue import Backoff, CancelOutcome, JobOptions, Queue, QueueState
+from careerlens.queue import Backoff, CancelOutcome, JobKind, JobOptions, Queue, QueueState
 from careerlens.wire.link import Link
+from careerlens.wire.packing import strict_json
 
 CANCEL_WAIT_S = 2.0
 KEPT_FINISHED = {"age": 86_400, "count": 10_000}
 PRIORITY = 1
 _TRIES = 3
+_PLAIN = frozenset({str, int, bool})
 _POLL_FIRST_S, _POLL_LONGEST_S = 0.02, 0.2
 
 T = TypeVar("T")
@@ -65,7 +67,7 @@ class JobManager:
         self._live = LiveIndex(link, self._finder)
         self._paces = Paces(link)
         self._find_past_job = find_past_job
-        self._opened: set[str] = set()
+        self._opened: dict[str, tuple[Queue, JobKind]] = {}
 
     # Creating
 
@@ -88,15 +90,13 @@ class JobManager:
         definition = self.definition(job_type)
         model = data if isinstance(data, BaseModel) else _validate(definition, data, user_id)
         job_id = job_id or new_job_id(user_id, job_type)
-        payload = model.model_dump(mode="json", by_alias=True) | {
-            "type": job_type,
-            "userId": user_id,
-            "createdAt": job_id.created_at_ms,
-        }
-        queue = await self._open_queue(job_type)
-        options = _options(definition, job_id)
+        created_ms = job_id.created_at_ms
+        payload = model.model_dump(mode="json", by_alias=True)
+        payload |= {"type": job_type, "userId": user_id, "createdAt": created_ms}
+        written = _as_json(payload)
+        queue, kind = self._opened.get(job_type) or await self._open(definition)
         entering = self._live.entering(user_id, job_type, job_id)
-        await _repeat(lambda: queue.add(job_type, payload, options, ahead=entering))
+        await _repeat(lambda: queue.add_of(kind, str(job_id), written, created_ms, ahead=entering))
         return created_response(job_id)
 
     def definition(self, job_type: str) -> JobDefinition:
@@ -177,13 +177,13 @@ class JobManager:
 
     # Steps
 
-    async def _open_queue(self, name: str) -> Queue:
-        queue = self._finder.queue(name)
-        if name not in self._opened:
-            await queue.open()
-            await note_used(self._link, name)
-            self._opened.add(name)
-        return queue
+    async def _open(self, definition: JobDefinition) -> tuple[Queue, JobKind]:
+        queue = self._finder.queue(definition.type)
+        await queue.open()
+        await note_used(self._link, queue.name)
+        opened = queue, queue.kind(definition.type, _options(definition))
+        self._opened[definition.type] = opened
+        return opened
 
     async def _snapshot(self, found: FoundJob) -> JobStatusResponse:
         queue, record, state, in_line = found
@@ -209,9 +209,10 @@ class JobManager:
 
 def created_response(job_id: JobId) -> JobCreatedResponse:
     """What the creator of a job is told."""
-    path = f"/api/jobs/{quote(str(job_id), safe=':')}"
+    text = str(job_id)
+    path = f"/api/jobs/{text.replace('%', '%25')}"
     return JobCreatedResponse(
-        job_id=str(job_id),
+        job_id=text,
         type=job_id.job_type,
         created_at=job_id.created_at_ms,
         status_url=f"{path}/status",
@@ -219,16 +220,26 @@ def created_response(job_id: JobId) -> JobCreatedResponse:
     )
 
 
-def _options(definition: JobDefinition, job_id: JobId) -> JobOptions:
+def _options(definition: JobDefinition) -> JobOptions:
     return JobOptions(
-        job_id=str(job_id),
         attempts=definition.attempts,
         backoff=Backoff(delay_ms=int(definition.backoff_s * 1000), jitter=definition.jitter),
         priority=PRIORITY,
         remove_on_complete=KEPT_FINISHED,
         remove_on_fail=KEPT_FINISHED,
-        timestamp_ms=job_id.created_at_ms,
     )
+
+
+def _as_json(payload: Mapping[str, Any]) -> str | bytes:
+    """The same text as `strict_json`; where all is plain and ASCII, in a tenth of the time."""
+    for value in payload.values():
+        if value is not None and type(value) not in _PLAIN:
+            return strict_json(payload)
+    try:
+        written = orjson.dumps(payload)
+    except TypeError:
+        return strict_json(payload)
+    return written if written.isascii() and b"\x7f" not in written else strict_json(payload)
 
 
 def _validate(definition: JobDefinition, data: Mapping[str, Any], user_id: str) -> BaseModel:

@@ -10,7 +10,7 @@ async with Link("redis://localhost:6379") as link:
 
 from careerlens.queue.flows import AddedFlow, ChildFailure, Flow, add_flow
 from careerlens.queue.options import Backoff, JobOptions, NewJob, Retention
-from careerlens.queue.producer import CancelOutcome, Queue
+from careerlens.queue.producer import CancelOutcome, JobKind, Queue
 from careerlens.queue.record import JobRecord, PlaceInLine, QueueState, Standing
 from careerlens.queue.schedulers import Schedule, Scheduler, Schedulers
 
@@ -20,6 +20,7 @@ __all__ = [
     "CancelOutcome",
     "ChildFailure",
     "Flow",
+    "JobKind",
     "JobOptions",
     "JobRecord",
     "NewJob",

@@ -67,10 +67,14 @@ class JobOptions:
         if self.delay_ms < 0:
             raise ValueError(f"delay_ms must not be negative, got {self.delay_ms}")
 
-    def check_at(self, now_ms: int) -> None:
-        """Raise `ValueError` if a job added now would damage its queue or be due past 2039."""
-        if self.job_id is not None and not is_safe_job_id(self.job_id):
-            raise ValueError(f"a job cannot have the id {self.job_id!r}: it would damage its queue")
+    def check_at(self, now_ms: int, job_id: str | None = None) -> None:
+        """Raise `ValueError` if a job added now would damage its queue or be due past 2039.
+
+        `job_id` is its id where the options name none.
+        """
+        job_id = self.job_id if job_id is None else job_id
+        if job_id is not None and not is_safe_job_id(job_id):
+            raise ValueError(f"a job cannot have the id {job_id!r}: it would damage its queue")
         if (self.timestamp_ms or now_ms) + self.delay_ms > MAX_DUE_MS:
             raise ValueError(f"delay_ms={self.delay_ms} is too far in the future")
 

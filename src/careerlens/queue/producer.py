@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Any, Literal, TypeAlias
 from uuid import uuid4
@@ -18,7 +19,7 @@ from careerlens.wire.connection import Arg
 from careerlens.wire.errors import Refusal, ScriptRefusedError
 from careerlens.wire.keys import QueueKeys, can_name_a_job
 from careerlens.wire.link import Call, Link
-from careerlens.wire.packing import strict_json
+from careerlens.wire.packing import pack, strict_json
 
 # Entries of a queue's event stream: ten minutes of absence at some forty jobs a second.
 EVENTS_KEPT = 100_000
@@ -28,6 +29,7 @@ _DIGITS_OF_A_TIME = 15
 
 
 _PLAIN = JobOptions()
+_HOLE = "\0"
 _Known: TypeAlias = dict[int, Adding]
 """How jobs are stored, by the identity of their options."""
 
@@ -43,6 +45,17 @@ class CancelOutcome(StrEnum):
     """The job had completed or failed before."""
     NOT_FOUND = "missing"
     """There is no such job."""
+
+
+@dataclass(frozen=True, slots=True)
+class JobKind:
+    """What many jobs have in common, encoded once: all but id, data and time. `Queue.kind`."""
+
+    name: str
+    options: JobOptions
+    adding: Adding
+    packed: tuple[bytes, bytes]
+    """The options as they are stored, before and after the id that stands in them."""
 
 
 class Queue:
@@ -88,6 +101,30 @@ class Queue:
         data that is not strict JSON.
         """
         call = self._adding(name, data, options or _PLAIN, {})
+        reply = await (self._link.run_behind(ahead, call) if ahead else self._link.run(*call))
+        return self._added(reply, call)
+
+    def kind(self, name: str, options: JobOptions) -> JobKind:
+        """What jobs of this name have in common whose options are these but for `job_id`."""
+        adding = self._calls.adding(replace(options, job_id=_HOLE).to_wire())
+        before, after = adding.options.split(pack(_HOLE))
+        return JobKind(name, options, adding, (before, after))
+
+    async def add_of(
+        self,
+        kind: JobKind,
+        job_id: str,
+        data: str | bytes,
+        timestamp_ms: int,
+        *,
+        ahead: Sequence[Sequence[Arg]] = (),
+    ) -> str:
+        """As `add`, in a third of our time. `data` is JSON that is as strict as `strict_json`'s."""
+        kind.options.check_at(timestamp_ms, job_id)
+        before, after = kind.packed
+        script, keys, _ = kind.adding
+        adding = Adding(script, keys, before + pack(job_id) + after)
+        call = self._calls.add(job_id, kind.name, data, adding, timestamp_ms)
         reply = await (self._link.run_behind(ahead, call) if ahead else self._link.run(*call))
         return self._added(reply, call)
 

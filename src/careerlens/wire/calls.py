@@ -87,7 +87,9 @@ class QueueCalls:
         keys = self._named("wait paused meta id completed delayed active events marker")
         return Adding(bullmq_script("addStandardJob"), keys, packed)
 
-    def add(self, job_id: str, name: str, data: str, adding: Adding, timestamp_ms: int) -> Call:
+    def add(
+        self, job_id: str, name: str, data: str | bytes, adding: Adding, timestamp_ms: int
+    ) -> Call:
         """Store a job as `adding` says of its options.
 
         `data` is JSON text, `job_id` may be empty for a number of the queue's own. The reply
