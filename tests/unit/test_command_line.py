@@ -172,10 +172,7 @@ def test_a_server_that_is_not_running_is_named_with_the_way_to_start_it(
         ("REDIS_PORT", "abc", "doctor", "a whole number"),
         ("REDIS_TLS", "perhaps", "doctor", "true or false"),
         ("REDIS_URL", "http://localhost:6379", "doctor", "'http' is not known"),
-        ("REDIS_URL", "redis+cluster://localhost", "worker", "redis+sentinel://"),
-        ("REDIS_URL", "redis+cluster://localhost", "api", "redis+sentinel://"),
-        ("REDIS_URL", "redis+cluster://localhost", "socket", "redis+sentinel://"),
-        ("REDIS_URL", "redis+cluster://localhost", "run", "redis+sentinel://"),
+        ("REDIS_URL", "redis+cluster://localhost/1", "doctor", "no database 1"),
         ("CAREERLENS_ENV", "staging", "doctor", "'development' or 'production'"),
         ("CAREERLENS_SHUTDOWN_SECONDS", "0", "doctor", "more than 0"),
         ("CORS_ORIGIN", "localhost:3000", "doctor", "like http://localhost:3000"),
@@ -198,6 +195,17 @@ def test_a_wrong_setting_is_named(
     assert said.err.startswith(f"error: {variable}: ")
     assert expected in said.err
     assert "Traceback" not in said.err
+
+
+@pytest.mark.parametrize("told", ["worker", "api", "socket", "run"])
+def test_a_cluster_needs_a_prefix_in_braces(
+    run: Runner, monkeypatch: pytest.MonkeyPatch, told: str
+) -> None:
+    monkeypatch.setenv("REDIS_URL", "redis+cluster://localhost")
+    said = run(told)
+    assert said.code == Exit.CONFIGURATION
+    assert said.err.startswith("error: CAREERLENS_QUEUE_PREFIX: ")
+    assert "{bull}" in said.err
 
 
 def test_a_redis_that_is_not_there_is_told_before_anything_is_started(

@@ -59,7 +59,7 @@ async def test_a_node_of_a_cluster_is_a_problem_with_its_remedy(
     server = valkey_factory(**{"cluster-enabled": "yes", "cluster-port": str(free_port())})
     found = await findings(settings_with(redis_url=server.url))
     assert "redis cluster" in problems(found)
-    assert "redis+sentinel://" in found["redis cluster"].remedy
+    assert "redis+cluster://" in found["redis cluster"].remedy
 
 
 async def test_a_redis_that_throws_jobs_away_is_a_problem_with_its_remedy(

@@ -6,7 +6,7 @@ import importlib.resources
 import re
 from collections.abc import AsyncGenerator, Mapping
 from contextlib import aclosing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from time import perf_counter
 from typing import TYPE_CHECKING, Any
@@ -19,7 +19,8 @@ from careerlens.foundation.health import LIVE_PATH
 from careerlens.foundation.home import prepare_home
 from careerlens.foundation.ports import is_free
 from careerlens.foundation.probing import answers_ok
-from careerlens.foundation.redis import connect, display_url, ping
+from careerlens.foundation.redis import CONNECT_TIMEOUT_S, connect, ping
+from careerlens.foundation.redisurl import Place, RedisUrl, Topology, place_text
 from careerlens.foundation.secrets import jwt_secret
 
 if TYPE_CHECKING:
@@ -77,25 +78,56 @@ def _folder(settings: Settings) -> Finding:
 
 
 async def _redis(settings: Settings) -> AsyncGenerator[Finding]:
+    is_fit = True
     try:
         async with redis_for(settings) as endpoint:
-            client = connect(endpoint.url)
-            try:
-                async with aclosing(_server(client, endpoint, settings)) as findings:
-                    async for finding in findings:
-                        yield finding
-            finally:
-                await client.aclose()
+            async with aclosing(_servers(endpoint)) as findings:
+                async for finding in findings:
+                    is_fit = is_fit and finding.verdict is not Verdict.PROBLEM
+                    yield finding
+            if is_fit:
+                yield await _waiting(endpoint.url, settings.queue_prefix)
     except ConfigurationError as error:
         yield _problem("redis", f"{error.setting}: {error.problem}", error.remedy)
     except ServiceUnavailableError as error:
         yield _problem("redis", str(error), "")
 
 
+async def _servers(endpoint: RedisEndpoint) -> AsyncGenerator[Finding]:
+    """What there is to say of the server, or of a cluster and each of its primaries."""
+    url = RedisUrl.parse(endpoint.url)
+    if url.topology is not Topology.CLUSTER:
+        where = "the embedded Valkey" if endpoint.embedded else str(url)
+        port = f", port {endpoint.port}" if endpoint.embedded else ""
+        async with connect(url) as client, aclosing(_server(client, where, port)) as findings:
+            async for finding in findings:
+                yield finding
+        return
+    places = await _primaries(endpoint.url)
+    yield _fine("redis cluster", f"{len(places)} primaries: {', '.join(map(place_text, places))}")
+    for place in places:
+        where = place_text(place)
+        async with (
+            connect(url.at(place)) as client,
+            aclosing(_server(client, where, is_node=True)) as findings,
+        ):
+            async for finding in findings:
+                yield replace(finding, check=f"{finding.check} {where}")
+
+
+async def _primaries(url: str) -> list[Place]:
+    from careerlens.wire.cluster import ClusterLink
+
+    link = ClusterLink(url, name="careerlens:doctor", timeout_s=CONNECT_TIMEOUT_S)
+    try:
+        return await link.primaries()
+    finally:
+        await link.close()
+
+
 async def _server(
-    client: Redis, endpoint: RedisEndpoint, settings: Settings
+    client: Redis, where: str, port: str = "", *, is_node: bool = False
 ) -> AsyncGenerator[Finding]:
-    where = "the embedded Valkey" if endpoint.embedded else display_url(endpoint.url)
     try:
         started = perf_counter()
         await ping(client)
@@ -106,9 +138,7 @@ async def _server(
     except ServiceUnavailableError as error:
         yield _problem("redis", f"{where} cannot be used: {error.problem}", "")
         return
-    answer = f"{where} answers in {again_ms:.1f} ms (first time {first_ms:.1f} ms)"
-    if endpoint.embedded:
-        answer += f", port {endpoint.port}"
+    answer = f"{where} answers in {again_ms:.1f} ms (first time {first_ms:.1f} ms){port}"
     if again_ms > _SLOW_MS:
         yield _warn("redis", answer, "Place the worker nearer to Redis: every job waits for it.")
     else:
@@ -126,10 +156,8 @@ async def _server(
     yield _role(info)
     yield _memory(info)
     yield await _lua(client)
-    if info.get("cluster_enabled"):
+    if info.get("cluster_enabled") and not is_node:
         yield _cluster()
-    else:
-        yield await _waiting(endpoint.url, settings.queue_prefix)
 
 
 def _version(info: Mapping[str, Any]) -> Finding:
@@ -210,8 +238,8 @@ async def _lua(client: Redis) -> Finding:
 def _cluster() -> Finding:
     return _problem(
         "redis cluster",
-        "it is a node of a cluster, on which only queues and workers of your own run so far",
-        "Use one server, or a primary with sentinels (redis+sentinel://).",
+        "it is a node of a cluster, of which it has but a part of the keys",
+        "Write redis+cluster://host:port,host:port, and CAREERLENS_QUEUE_PREFIX in braces.",
     )
 
 

@@ -136,14 +136,12 @@ async def _with_everything(
     """
     from careerlens.cli.looping import until_stopped
     from careerlens.foundation.embedded import redis_for
-    from careerlens.foundation.redis import connect, ping
     from careerlens.foundation.supervision import ChildFailedError, NotReadyError
 
     async def work() -> T:
         async with redis_for(settings) as endpoint:
             if not patient and not endpoint.embedded:
-                async with connect(endpoint.url) as client:
-                    await ping(client)
+                await _ask_redis(endpoint.url)
 
             async def use_when_ready() -> T:
                 if patient and not endpoint.embedded:
@@ -164,20 +162,32 @@ async def _with_everything(
 async def _until_redis_answers(url: str) -> None:
     """Return when it does; meanwhile the other processes live and answer that it does not."""
     from careerlens.foundation.errors import ServiceUnavailableError
-    from careerlens.foundation.redis import connect, display_url, ping
+    from careerlens.foundation.redis import display_url
 
     last_problem = ""
+    while True:
+        try:
+            await _ask_redis(url)
+        except ServiceUnavailableError as error:
+            if error.problem != last_problem:
+                messages().print(f"Waiting for Redis at {display_url(url)}: {error.problem}")
+            last_problem = error.problem
+            await asyncio.sleep(_ASK_REDIS_EVERY_S)
+        else:
+            return
+
+
+async def _ask_redis(url: str) -> None:
+    """Return when it answers. Raises `ServiceUnavailableError`, whose problem says what to do."""
+    from careerlens.foundation.redis import CONNECT_TIMEOUT_S, connect, ping
+    from careerlens.foundation.redisurl import RedisUrl, Topology
+    from careerlens.wire.opening import open_link
+
+    if RedisUrl.parse(url).topology is Topology.CLUSTER:
+        async with open_link(url, name="careerlens:run", timeout_s=CONNECT_TIMEOUT_S):
+            return
     async with connect(url) as client:
-        while True:
-            try:
-                await ping(client)
-            except ServiceUnavailableError as error:
-                if error.problem != last_problem:
-                    messages().print(f"Waiting for Redis at {display_url(url)}: {error.problem}")
-                last_problem = error.problem
-                await asyncio.sleep(_ASK_REDIS_EVERY_S)
-            else:
-                return
+        await ping(client)
 
 
 async def _beside(supervisor: Supervisor, use: Coroutine[Any, Any, T]) -> T:

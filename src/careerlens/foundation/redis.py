@@ -33,7 +33,7 @@ COMMAND_TIMEOUT_S = 5.0
 _SENTINEL_TIMEOUT_S = 1.0
 
 
-def connect(url: str, *, blocking: bool = False) -> Redis:
+def connect(url: str | RedisUrl, *, blocking: bool = False) -> Redis:
     """A client that answers with `str`. Nothing is sent before the first command.
 
     `blocking`: the client waits for as long as the server does (blocking reads, pub/sub);
@@ -41,7 +41,7 @@ def connect(url: str, *, blocking: bool = False) -> Redis:
     the caller knows whether that is safe. Raises `ConfigurationError` for a URL that cannot be
     used, and for that of a cluster.
     """
-    parsed = RedisUrl.parse(url)
+    parsed = RedisUrl.parse(url) if isinstance(url, str) else url
     parsed.refuse_cluster()
     options: dict[str, Any] = {
         "db": parsed.database,

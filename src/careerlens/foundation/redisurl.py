@@ -14,7 +14,7 @@ names redis-py has for it: `ssl_ca_certs`, `ssl_certfile`, `ssl_keyfile`, `ssl_p
 from __future__ import annotations
 
 import ssl
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from pathlib import Path
 from typing import NoReturn, TypeAlias
@@ -137,6 +137,10 @@ class RedisUrl:
                 "it names a cluster, and this talks to one server.",
                 "Open the link by careerlens.wire.open_link, which finds every node.",
             )
+
+    def at(self, place: Place) -> RedisUrl:
+        """The same for one server alone, such as a node of this cluster."""
+        return replace(self, topology=Topology.SERVER, places=(place,))
 
     def __str__(self) -> str:
         """The URL without its logins and files, fit for a screen or a log."""

@@ -172,8 +172,12 @@ class ClusterLink(Link):
 
     async def parts(self) -> Sequence[Link]:
         """As `Link.parts`: the primaries, as they are now."""
+        return [self._node(place) for place in await self.primaries()]
+
+    async def primaries(self) -> list[Place]:
+        """Where the primaries are that have slots now."""
         await self._learn()
-        return [self._node(place) for place in {place for _, _, place in self._map}]
+        return sorted({place for _, _, place in self._map})
 
     async def layout(self) -> Layout:
         """Who has which slots, as some node sees it now, and our connections to those who do."""
