@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 import asyncio
+import random
 import signal
 import time
 from collections.abc import Callable
+from contextlib import ExitStack
 
 from careerlens.foundation.errors import CareerLensError
+from careerlens.jobs.ids import new_job_id
+from careerlens.jobs.keys import feed_key
 from careerlens.jobs.model import JobUpdate
+from careerlens.queue import JobOptions, NewJob, Queue
 from careerlens.realtime.feed import Feed
-from careerlens.realtime.relay import LEASE_S
 from careerlens.wire.link import Link
+from figures import IS_WHOLE, show, sized
 from queue_driving import Driver
 from relaying import relay_process, running_relay, told, updates
 from support import Valkey, eventually
@@ -32,37 +37,69 @@ async def numbers_told(feed: Feed, user: str) -> list[int]:
     ]
 
 
-async def test_a_killed_leader_is_followed_within_three_seconds(redis_url: str) -> None:
+async def test_leaders_killed_in_the_middle_of_it_lose_and_double_nothing(redis_url: str) -> None:
+    """Each kill has a standby that goes on. Users are told of their jobs in order, each once."""
+    kills, each = sized(4, 20), sized(200, 500)
+    users = [f"user-{number}" for number in range(4)]
+    expected: dict[str, list[str]] = {user: [] for user in users}
+    takeovers: list[float] = []
+    chance = random.Random(7)
+
     async with Link(redis_url) as link, Feed(redis_url) as feed:
-        driver = Driver("echo", link)
-        job_id = await driver.add("ada")
-        with relay_process(redis_url, "echo") as leader:
-            assert await told(feed, "ada", 1, within=20) == ["queued"]
-            async with running_relay(redis_url, "echo") as follower:
+        queue = Queue("echo", link)
+        await link.call("HSET", queue.keys.meta, "opts.maxLenEvents", 1_000_000)
+
+        async def add(count: int) -> None:
+            for start in range(0, count, 10):
+                owners = [users[number % len(users)] for number in range(start, start + 10)]
+                jobs = [_job_of(user) for user in owners]
+                for user, job_id in zip(owners, await queue.add_bulk(jobs), strict=True):
+                    expected[user].append(job_id)
+
+        async def all_told() -> bool:
+            lengths = await link.call_many([("XLEN", feed_key(user)) for user in users])
+            return all(
+                length >= len(expected[user]) for user, length in zip(users, lengths, strict=True)
+            )
+
+        async def relays(count: int) -> bool:
+            clients = (await link.call("CLIENT", "LIST")).decode()
+            return bool(clients.count(" name=careerlens:relay ") >= count)
+
+        with ExitStack() as processes:
+            leader = processes.enter_context(relay_process(redis_url, "echo"))
+            await add(10)
+            await eventually(all_told, within=60)
+            for _ in range(kills):
+                standby = processes.enter_context(relay_process(redis_url, "echo"))
+                await eventually(lambda: relays(2), within=60)
+                killed_after = chance.randrange(0, each, 10)
+                await add(killed_after)
                 leader.kill()
-                leader.wait()
                 killed = time.monotonic()
-                await report(driver, job_id, range(1))
-                await told(feed, "ada", 2)
-                assert time.monotonic() - killed < 3.0
-                assert follower.leading == {"echo"}
+                leader.wait()
+                await add(each - killed_after)
+                await eventually(all_told, within=60)
+                takeovers.append(time.monotonic() - killed)
+                leader = standby
+        told_of = {user: [update.job_id for update in await updates(feed, user)] for user in users}
+    total = sum(map(len, expected.values()))
+    show(
+        "J1",
+        jobs=total,
+        kills=kills,
+        told=sum(map(len, told_of.values())),
+        missing=total - len({job_id for job_ids in told_of.values() for job_id in job_ids}),
+        longest_takeover_s=round(max(takeovers), 2),
+    )
+    assert told_of == expected
+    if IS_WHOLE:
+        assert max(takeovers) <= 3.0
 
 
-async def test_leaders_killed_again_and_again_lose_and_double_nothing(redis_url: str) -> None:
-    rounds, each = 5, 1_000
-    async with Link(redis_url) as link, Feed(redis_url) as feed:
-        driver = Driver("echo", link)
-        job_id = await driver.add("ada")
-        for round_number in range(rounds):
-            first = round_number * each
-            with relay_process(redis_url, "echo"):
-                await report(driver, job_id, range(first, first + 1))
-                await told(feed, "ada", first + 2, within=20)
-                # The leader is killed somewhere in the middle of these.
-                await report(driver, job_id, range(first + 1, first + each))
-        async with running_relay(redis_url, "echo"):
-            await told(feed, "ada", rounds * each + 1, within=20)
-        assert await numbers_told(feed, "ada") == list(range(rounds * each))
+def _job_of(user: str) -> NewJob:
+    options = JobOptions(job_id=str(new_job_id(user, "echo")))
+    return NewJob(name="echo", data={"userId": user}, options=options)
 
 
 async def test_a_leader_frozen_past_its_lease_appends_nothing_when_it_thaws(
@@ -71,24 +108,34 @@ async def test_a_leader_frozen_past_its_lease_appends_nothing_when_it_thaws(
     async with Link(redis_url) as link, Feed(redis_url) as feed:
         driver = Driver("echo", link)
         job_id = await driver.add("ada")
+        reported = 0
+
+        async def report_some(count: int) -> None:
+            nonlocal reported
+            await report(driver, job_id, range(reported, reported + count))
+            reported += count
+
+        async def is_free() -> bool:
+            return not await link.call("EXISTS", LEASE)
+
+        rounds = sized(1, 10)
         with relay_process(redis_url, "echo") as frozen:
-            await told(feed, "ada", 1, within=20)
-            frozen.send_signal(signal.SIGSTOP)
-            await report(driver, job_id, range(100))
-
-            async def is_free() -> bool:
-                return not await link.call("EXISTS", LEASE)
-
-            await eventually(is_free, within=LEASE_S + 3)
-            async with running_relay(redis_url, "echo") as follower:
-                await told(feed, "ada", 101)
-                frozen.send_signal(signal.SIGCONT)
-                await report(driver, job_id, range(100, 200))
-                await told(feed, "ada", 201)
-                assert follower.leading == {"echo"}
-            await report(driver, job_id, range(200, 210))
-            await told(feed, "ada", 211)
-            assert await numbers_told(feed, "ada") == list(range(210))
+            await told(feed, "ada", 1, within=60)
+            for _ in range(rounds):
+                frozen.send_signal(signal.SIGSTOP)
+                await report_some(100)
+                await eventually(is_free, within=60)
+                async with running_relay(redis_url, "echo"):
+                    await told(feed, "ada", reported + 1, within=60)
+                    frozen.send_signal(signal.SIGCONT)
+                    await report_some(100)
+                    await told(feed, "ada", reported + 1, within=60)
+                # The other one leads again.
+                await report_some(10)
+                await told(feed, "ada", reported + 1, within=60)
+        numbers = await numbers_told(feed, "ada")
+        show("J3", freezes=rounds, reported=reported, told=len(numbers), distinct=len(set(numbers)))
+        assert numbers == list(range(reported))
 
 
 async def test_a_killed_and_restarted_server_costs_no_event(
