@@ -19,6 +19,7 @@ from careerlens.queue import JobOptions, Queue
 from careerlens.wire.link import Link
 from conftest import ValkeyFactory
 from support import free_port
+from topologies import cluster
 
 
 @pytest.fixture(autouse=True)
@@ -60,6 +61,20 @@ async def test_a_node_of_a_cluster_is_a_problem_with_its_remedy(
     found = await findings(settings_with(redis_url=server.url))
     assert "redis cluster" in problems(found)
     assert "redis+cluster://" in found["redis cluster"].remedy
+
+
+async def test_each_node_of_a_cluster_is_looked_at(tmp_path: Path) -> None:
+    async with cluster(tmp_path, primaries=1) as nodes:
+        (node,) = nodes.primaries
+        settings = settings_with(redis_url=nodes.url, queue_prefix="{bull}")
+        found = await findings(settings)
+        where = f"127.0.0.1:{node.port}"
+        assert problems(found) == set()
+        assert f"its primaries: {where}" in found["redis cluster"].found
+        assert f"{where} answers in" in found[f"redis {where}"].found
+        assert found["waiting jobs"].found == "none"
+        node.kill()
+        assert "redis" in problems(await findings(settings))
 
 
 async def test_a_redis_that_throws_jobs_away_is_a_problem_with_its_remedy(

@@ -104,7 +104,7 @@ async def _servers(endpoint: RedisEndpoint) -> AsyncGenerator[Finding]:
                 yield finding
         return
     places = await _primaries(endpoint.url)
-    yield _fine("redis cluster", f"{len(places)} primaries: {', '.join(map(place_text, places))}")
+    yield _fine("redis cluster", f"its primaries: {', '.join(map(place_text, places))}")
     for place in places:
         where = place_text(place)
         async with (
