@@ -14,6 +14,7 @@ import asyncio
 import inspect
 import re
 from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
 from typing import Any, ClassVar, TypeAlias
 
 import pytest
@@ -189,8 +190,8 @@ async def _open(url: str) -> Stage:
     link = await Link(f"{url}/1").__aenter__()
     # A script that the server does not know is sent again, after the rest of its burst. Theirs
     # are known once theirs have run.
-    for name in ("cancel", "snapshot"):
-        await link.call("SCRIPT", "LOAD", own_script(name).source)
+    for file in (Path(careerlens.wire.calls.__file__).parent / "lua").glob("*.lua"):
+        await link.call("SCRIPT", "LOAD", own_script(file.stem).source)
     return Stage(url, link)
 
 

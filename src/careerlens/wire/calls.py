@@ -83,9 +83,9 @@ class QueueCalls:
             return Adding(bullmq_script("addDelayedJob"), keys, packed)
         if options.get("priority"):
             keys = self._named("marker meta id prioritized delayed completed active events pc")
-            return Adding(bullmq_script("addPrioritizedJob"), keys, packed)
+            return Adding(own_script("add-prioritized"), keys, packed)
         keys = self._named("wait paused meta id completed delayed active events marker")
-        return Adding(bullmq_script("addStandardJob"), keys, packed)
+        return Adding(own_script("add-standard"), keys, packed)
 
     def add(
         self, job_id: str, name: str, data: str | bytes, adding: Adding, timestamp_ms: int
