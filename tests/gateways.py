@@ -68,7 +68,13 @@ async def running_gateway(
             fanout=Fanout(feed),
         )
         origins = configured.allowed_origins()
-        gateway = Gateway(services, origins=origins, link=link, limits=limits)
+        gateway = Gateway(
+            services,
+            origins=origins,
+            link=link,
+            limits=limits,
+            max_per_address=configured.socket_max_per_address,
+        )
         listener = listen("127.0.0.1", port)
         closing.callback(listener.close)
         server = make_server(gateway)

@@ -82,6 +82,8 @@ class Settings(BaseModel):
     api_port: int = Field(3000, alias="API_PORT", ge=0, le=65535)
     socket_host: str | None = Field(None, alias="SOCKET_HOST")
     socket_port: int = Field(3001, alias="SOCKET_PORT", ge=0, le=65535)
+    socket_max_per_address: int = Field(1_000, alias="SOCKET_MAX_PER_ADDRESS", ge=0)
+    """Connections that one address may have open to one gateway process; any number when 0."""
     public_socket_url: str | None = Field(None, alias="NEXT_PUBLIC_SOCKET_URL")
     cors_origins: tuple[str, ...] = Field((), alias="CORS_ORIGIN")
 

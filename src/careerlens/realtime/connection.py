@@ -66,10 +66,14 @@ class Limits:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Peer:
-    """The other side: its address, and the Host it asked for. None where unknown or forwarded."""
+    """The other side: its address, and the Host it asked for. None where unknown or forwarded.
+
+    `counted_as` is the address that it counts for, which may be what a proxy has told.
+    """
 
     address: str | None
     host: str | None
+    counted_as: str | None = None
 
 
 class Listener(Protocol):

@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable, Collection
 
+from careerlens.realtime.addresses import AddressCount
 from careerlens.realtime.connection import (
     NOOP,
     PING,
@@ -25,6 +26,7 @@ from careerlens.realtime.request import (
     BAD_METHOD,
     BAD_REQUEST,
     FORBIDDEN,
+    TOO_MANY,
     UNKNOWN_SESSION,
     UNKNOWN_TRANSPORT,
     WRONG_VERSION,
@@ -56,10 +58,12 @@ class Endpoint:
         origins: Collection[str],
         on_connection: Callable[[Connection], None],
         limits: Limits,
+        max_per_address: int = 0,
     ) -> None:
         self._origins = frozenset(origins) - {"*", "null"}
         self._on_connection = on_connection
         self._limits = limits
+        self._addresses = AddressCount(max_per_address)
         self._connections: dict[str, Connection] = {}
         self._trials: dict[str, Trial] = {}
         self._heart = Heart(limits)
@@ -72,7 +76,8 @@ class Endpoint:
         return self._connections.values()
 
     def closed(self, connection: Connection) -> None:
-        """Call when a connection is closed, so that it is forgotten once it can be."""
+        """Call once when a connection is closed, so that it is forgotten as soon as it can be."""
+        self._addresses.give_back(connection.peer.counted_as)
         if connection.is_websocket:
             self._forget(connection.sid)
         else:
@@ -186,7 +191,10 @@ class Endpoint:
             raise BadRequestError(*WRONG_VERSION)
         if self.is_draining or len(self._connections) >= MAX_CONNECTIONS:
             raise BadRequestError(*BAD_REQUEST, status=503)
-        connection = Connection(head.peer, self._limits, self._heart)
+        peer = head.peer
+        if not self._addresses.take(peer.counted_as):
+            raise BadRequestError(*TOO_MANY, status=429)
+        connection = Connection(peer, self._limits, self._heart)
         self._connections[connection.sid] = connection
         self._on_connection(connection)
         connection.greet(upgrades=upgrades)

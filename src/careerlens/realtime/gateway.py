@@ -85,6 +85,7 @@ class Gateway:
         origins: tuple[str, ...],
         link: Link,
         limits: Limits | None = None,
+        max_per_address: int = 0,
     ) -> None:
         self.limits = limits or Limits()
         self._services = services
@@ -93,7 +94,12 @@ class Gateway:
         self._introductions = Deadlines[Session](
             self.limits.introduction_s, Session.check_introduced
         )
-        self._endpoint = Endpoint(origins=origins, on_connection=self._start, limits=self.limits)
+        self._endpoint = Endpoint(
+            origins=origins,
+            on_connection=self._start,
+            limits=self.limits,
+            max_per_address=max_per_address,
+        )
         services.authenticator.revoked.listen(self._end_revoked)
 
     @property
@@ -182,7 +188,12 @@ async def serve(settings: Settings, endpoint: RedisEndpoint) -> None:
                 feed=feed,
                 fanout=Fanout(feed),
             )
-            gateway = Gateway(services, origins=settings.allowed_origins(), link=link)
+            gateway = Gateway(
+                services,
+                origins=settings.allowed_origins(),
+                link=link,
+                max_per_address=settings.socket_max_per_address,
+            )
             server = make_server(gateway)
             relay = Relay(endpoint.url, registry, prefix=settings.queue_prefix)
             async with asyncio.TaskGroup() as tasks:

@@ -9,11 +9,13 @@ head.
 from __future__ import annotations
 
 import asyncio
+from functools import partial
 from http import HTTPStatus
 from typing import Any
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
+from careerlens.realtime.answering import AT_ONCE, answer_at_once
 from careerlens.realtime.gathering import GatheringTransport
 
 MAX_HEAD_BYTES = 32 * 1024
@@ -86,6 +88,8 @@ class BoundedHttp(HttpToolsProtocol):
         self._in_head = False
         self._stop_waiting()
         super().on_headers_complete()
+        if self.cycle is not None and self.cycle.scope is self.scope:
+            self.scope["extensions"] = {AT_ONCE: partial(answer_at_once, self.cycle)}
 
     def handle_websocket_upgrade(self) -> None:
         """From now on the websocket's own limits count."""

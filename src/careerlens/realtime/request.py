@@ -10,6 +10,7 @@ from urllib.parse import parse_qs
 import orjson
 
 from careerlens.auth import was_forwarded
+from careerlens.realtime.addresses import counted_as
 from careerlens.realtime.connection import Peer
 
 Scope = MutableMapping[str, Any]
@@ -21,6 +22,7 @@ UNKNOWN_TRANSPORT = (0, "Transport unknown")
 UNKNOWN_SESSION = (1, "Session ID unknown")
 BAD_METHOD = (2, "Bad handshake method")
 BAD_REQUEST = (3, "Bad request")
+TOO_MANY = (3, "Too many connections from this address")
 FORBIDDEN = (4, "Forbidden")
 WRONG_VERSION = (5, "Unsupported protocol version")
 
@@ -90,9 +92,10 @@ class Head:
     @property
     def peer(self) -> Peer:
         """Who is on the other side; behind a proxy, nobody can be taken for this machine."""
+        counts = counted_as(self._address, self.headers.get("x-forwarded-for"))
         if was_forwarded(self.headers):
-            return Peer(address=None, host=None)
-        return Peer(address=self._address, host=self.headers.get("host"))
+            return Peer(address=None, host=None, counted_as=counts)
+        return Peer(address=self._address, host=self.headers.get("host"), counted_as=counts)
 
     def read_query(self) -> None:
         """Take the query apart. Raises `BadRequestError` when it holds too much."""
