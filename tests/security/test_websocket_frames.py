@@ -7,115 +7,18 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import json
 import re
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from pathlib import Path
 
 import pytest
 
 from careerlens.realtime.connection import Limits
 from gateways import RunningGateway, connected, running_gateway
+from raw_sockets import ACCEPT, MASK, PATH, asking, frame, introduced
 from support import eventually
-from tokens import token
 
-KEY = "dGhlIHNhbXBsZSBub25jZQ=="
-ACCEPT = "s3pPLMBiTxaQ9kYGzzhZRbK+xOo="  # the example of section 1.3
-HEADERS = {
-    "Host": "localhost",
-    "Upgrade": "websocket",
-    "Connection": "Upgrade",
-    "Sec-WebSocket-Version": "13",
-    "Sec-WebSocket-Key": KEY,
-}
-PATH = "/socket.io/?EIO=4&transport=websocket"
-MASK = b"\x0f\xf0\x55\xaa"
 MIB = 1024 * 1024
-
-
-def frame(
-    payload: bytes, *, opcode: int = 1, final: bool = True, bits: int = 0, masked: bool = True
-) -> bytes:
-    """A frame of a client."""
-    first = opcode | bits | (0x80 if final else 0)
-    second = 0x80 if masked else 0
-    size = len(payload)
-    if size < 126:
-        head = bytes((first, second | size))
-    elif size < 1 << 16:
-        head = bytes((first, second | 126)) + size.to_bytes(2, "big")
-    else:
-        head = bytes((first, second | 127)) + size.to_bytes(8, "big")
-    if not masked:
-        return head + payload
-    return head + MASK + bytes(byte ^ MASK[at % 4] for at, byte in enumerate(payload))
-
-
-class Bytes:
-    """A client that writes and reads bytes."""
-
-    def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        self.reader = reader
-        self.writer = writer
-
-    async def frame(self) -> tuple[int, bytes]:
-        """The next frame of the server: its opcode and payload."""
-        async with asyncio.timeout(10):
-            first, second = await self.reader.readexactly(2)
-            assert first & 0xF0 == 0x80, "whole messages, no extensions"
-            assert second < 0x80, "a server never masks"
-            size = second
-            if second >= 126:
-                size = int.from_bytes(await self.reader.readexactly(2 if second == 126 else 8))
-            return first & 0x0F, await self.reader.readexactly(size)
-
-    async def hears(self, start: str) -> str:
-        """The next text that starts so."""
-        while True:
-            opcode, payload = await self.frame()
-            if opcode == 1 and payload.decode().startswith(start):
-                return payload.decode()
-
-    async def is_closed(self) -> tuple[int, str]:
-        """Code and reason of the close frame, and nothing after it."""
-        while True:
-            opcode, payload = await self.frame()
-            if opcode == 8:
-                break
-        self.writer.write(frame(payload[:2], opcode=8))
-        async with asyncio.timeout(10):
-            assert await self.reader.read() == b""
-        return int.from_bytes(payload[:2]), payload[2:].decode()
-
-
-@asynccontextmanager
-async def asking(
-    gateway: RunningGateway, *, method: str = "GET", path: str = PATH, **headers: str | None
-) -> AsyncIterator[tuple[str, Bytes]]:
-    """Ask for a websocket; the answer's head, and what follows."""
-    reader, writer = await asyncio.open_connection("127.0.0.1", gateway.port)
-    changed = {name.replace("_", "-"): value for name, value in headers.items()}
-    fields = {name: value for name, value in (HEADERS | changed).items() if value is not None}
-    lines = "".join(f"{name}: {value}\r\n" for name, value in fields.items())
-    writer.write(f"{method} {path} HTTP/1.1\r\n{lines}\r\n".encode())
-    try:
-        async with asyncio.timeout(10):
-            head = (await reader.readuntil(b"\r\n\r\n")).decode()
-        yield head, Bytes(reader, writer)
-    finally:
-        writer.close()
-
-
-@asynccontextmanager
-async def introduced(gateway: RunningGateway, user: str = "ada") -> AsyncIterator[Bytes]:
-    """A client that has said who it is."""
-    async with asking(gateway) as (head, client):
-        assert head.startswith("HTTP/1.1 101")
-        await client.hears("0")
-        client.writer.write(frame(b"40" + json.dumps({"token": token(user)}).encode()))
-        await client.hears("40")
-        yield client
 
 
 @pytest.fixture
@@ -128,7 +31,7 @@ ASKS = b'420["unsubscribe:job","x"]'
 
 
 async def test_the_handshake_is_answered_as_the_standard_says(gateway: RunningGateway) -> None:
-    async with asking(gateway) as (head, _):
+    async with asking(gateway.port) as (head, _):
         assert head.startswith("HTTP/1.1 101 ")
         assert f"Sec-WebSocket-Accept: {ACCEPT}\r\n" in head
         assert "extensions" not in head.lower()
@@ -152,7 +55,7 @@ async def test_the_handshake_is_answered_as_the_standard_says(gateway: RunningGa
 async def test_a_handshake_that_is_none_is_refused(
     gateway: RunningGateway, change: dict[str, str], status: int
 ) -> None:
-    async with asking(gateway, **change) as (head, client):
+    async with asking(gateway.port, **change) as (head, client):
         assert head.startswith(f"HTTP/1.1 {status} ")
         async with asyncio.timeout(10):
             await client.reader.read()
@@ -187,7 +90,7 @@ async def test_a_handshake_that_is_none_is_refused(
 async def test_a_frame_that_breaks_a_rule_closes_its_connection_and_no_other(
     gateway: RunningGateway, data: bytes, code: int
 ) -> None:
-    async with connected(gateway, "bob") as bystander, introduced(gateway) as client:
+    async with connected(gateway, "bob") as bystander, introduced(gateway.port) as client:
         client.writer.write(data)
         assert (await client.is_closed())[0] == code
         assert await bystander.call("unsubscribe:job", "x") == {"ok": True}
@@ -197,7 +100,7 @@ async def test_a_frame_that_breaks_a_rule_closes_its_connection_and_no_other(
 async def test_messages_may_come_in_pieces_with_pings_between_and_byte_by_byte(
     gateway: RunningGateway,
 ) -> None:
-    async with introduced(gateway) as client:
+    async with introduced(gateway.port) as client:
         client.writer.write(frame(ASKS[:5], final=False))
         client.writer.write(frame(b"are you there?", opcode=9))
         client.writer.write(frame(b"", opcode=0, final=False) + frame(ASKS[5:], opcode=0))
@@ -211,7 +114,7 @@ async def test_messages_may_come_in_pieces_with_pings_between_and_byte_by_byte(
 
 
 async def test_who_says_goodbye_is_answered(gateway: RunningGateway) -> None:
-    async with introduced(gateway) as client:
+    async with introduced(gateway.port) as client:
         client.writer.write(frame((1000).to_bytes(2, "big") + b"bye", opcode=8))
         assert await client.is_closed() == (1000, "")
         await eventually(lambda: not gateway.gateway.sessions)
@@ -219,14 +122,20 @@ async def test_who_says_goodbye_is_answered(gateway: RunningGateway) -> None:
 
 async def test_a_client_that_vanishes_without_a_word_is_forgotten(redis_url: str) -> None:
     limits = Limits(ping_interval_s=0.1, ping_timeout_s=0.2, flush_s=0.2)
-    async with running_gateway(redis_url, limits=limits) as gateway, introduced(gateway) as client:
+    async with (
+        running_gateway(redis_url, limits=limits) as gateway,
+        introduced(gateway.port) as client,
+    ):
         assert await client.is_closed() == (1008, "ping_timeout")
         await eventually(lambda: not gateway.gateway.sessions)
 
 
 async def test_who_keeps_writing_after_being_sent_away_is_cut_off(redis_url: str) -> None:
     limits = Limits(flush_s=0.3)
-    async with running_gateway(redis_url, limits=limits) as gateway, introduced(gateway) as client:
+    async with (
+        running_gateway(redis_url, limits=limits) as gateway,
+        introduced(gateway.port) as client,
+    ):
         flood = frame(b"4" * 60_000) * 10
 
         async def pour() -> None:
@@ -245,7 +154,7 @@ async def test_ten_thousand_subscriptions_take_no_memory(
 ) -> None:
     # The gateway runs in this process: what it keeps is what this process grows by.
     before = _resident_bytes()
-    async with connected(gateway, "bob") as bystander, introduced(gateway) as client:
+    async with connected(gateway, "bob") as bystander, introduced(gateway.port) as client:
         with contextlib.suppress(ConnectionError):  # cut off before the end
             for number in range(10_000):
                 client.writer.write(frame(b'42%d["subscribe:job","job%d"]' % (number, number)))
