@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import signal
 import subprocess
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import httpx
 
+from careerlens.foundation.ports import LOOPBACK
 from support import eventually, free_port
+from tokens import SECRET
 
 START_WITHIN_S = 40.0
 
@@ -113,3 +118,22 @@ class Product:
         return httpx.AsyncClient(
             base_url=self.url, headers={"x-user-id": user}, timeout=10, trust_env=False
         )
+
+
+@contextmanager
+def in_production(folder: Path, redis_url: str) -> Iterator[Product]:
+    """API and gateway as they run in production, on loopback, where development would trust."""
+    product = Product(
+        folder,
+        redis_url,
+        CAREERLENS_ENV="production",
+        JWT_SECRET=SECRET.decode(),
+        API_HOST=LOOPBACK,
+        SOCKET_HOST=LOOPBACK,
+    )
+    try:
+        product.start("api", "socket")
+        asyncio.run(product.ready("api", "socket"))
+        yield product
+    finally:
+        product.stop()

@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
 
-import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from careerlens.queue.cron import parse_cron
 from careerlens.queue.wallclock import zone_offset
-from node_peer import NodePeer, node_peer
-from support import Valkey
+from node_peer import NodePeer
 
 ZONES = [
     "UTC",
@@ -61,12 +58,6 @@ _patterns = st.one_of(
     st.tuples(_field(0, 59), _five.map(" ".join)).map(" ".join),
     st.sampled_from(["@daily", "@yearly", "@weekdays", "@secondly", "5", "0 12"]),
 )
-
-
-@pytest.fixture
-async def node(valkey_server: Valkey) -> AsyncIterator[NodePeer]:
-    async with node_peer(valkey_server.port) as peer:
-        yield peer
 
 
 def ours(pattern: str, after_ms: int, zone: str, seed: str) -> int | None:

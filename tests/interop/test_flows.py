@@ -22,8 +22,8 @@ from careerlens.queue import (
 from careerlens.wire import CANCELLED_REASON, Link
 from careerlens.wire.errors import Refusal, ScriptRefusedError
 from careerlens.worker import ActiveJob, Worker
-from node_peer import NodePeer, node_peer
-from support import Valkey, eventually, running
+from node_peer import NodePeer
+from support import eventually, running
 
 CHILDREN = "pages"
 PARENTS = "reports"
@@ -35,12 +35,6 @@ POLICIES: list[tuple[ChildFailure | None, str | None]] = [
     (ChildFailure.IS_IGNORED, "ignoreDependencyOnFailure"),
     (ChildFailure.IS_REMOVED, "removeDependencyOnFailure"),
 ]
-
-
-@pytest.fixture
-async def node(valkey_server: Valkey, redis_url: str) -> AsyncIterator[NodePeer]:
-    async with node_peer(valkey_server.port) as peer:
-        yield peer
 
 
 async def process(job: ActiveJob) -> dict[str, Any]:

@@ -16,16 +16,10 @@ from careerlens.foundation.errors import JobError
 from careerlens.queue import Backoff, JobOptions, Queue, QueueState
 from careerlens.wire import CANCELLED_REASON, Link
 from careerlens.worker import ActiveJob, Worker, WorkerOptions
-from node_peer import NodePeer, node_peer
-from support import Valkey, eventually, running
+from node_peer import NodePeer
+from support import eventually, running
 
 QUEUE = "interop"
-
-
-@pytest.fixture
-async def node(valkey_server: Valkey, redis_url: str) -> AsyncIterator[NodePeer]:
-    async with node_peer(valkey_server.port) as peer:
-        yield peer
 
 
 @pytest.fixture

@@ -17,18 +17,12 @@ from careerlens.queue import Backoff, CancelOutcome, JobOptions, NewJob, Queue, 
 from careerlens.queue.schedulers import next_due_ms
 from careerlens.wire import Link
 from careerlens.worker import ActiveJob, Worker
-from node_peer import NodePeer, node_peer
-from support import Valkey, eventually, running
+from node_peer import NodePeer
+from support import eventually, running
 
 QUEUE = "scheduled"
 FAR = "0 0 0 1 1 *"
 TEMPLATE = NewJob(name="sweep", data={"of": "the house"}, options=JobOptions(attempts=2))
-
-
-@pytest.fixture
-async def node(valkey_server: Valkey, redis_url: str) -> AsyncIterator[NodePeer]:
-    async with node_peer(valkey_server.port) as peer:
-        yield peer
 
 
 @pytest.fixture

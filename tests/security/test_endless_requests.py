@@ -9,9 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from stack import Product
+from stack import Product, in_production
 from support import Valkey
-from tokens import SECRET
 
 PARTS = ["api", "socket"]
 MIB = 1024 * 1024
@@ -26,20 +25,8 @@ PING = b"\x89\xfd\0\0\0\0" + b"p" * 125
 @pytest.fixture(scope="module")
 def product(tmp_path_factory: pytest.TempPathFactory, valkey_server: Valkey) -> Iterator[Product]:
     """API and gateway as they run in production."""
-    product = Product(
-        tmp_path_factory.mktemp("product"),
-        valkey_server.url,
-        CAREERLENS_ENV="production",
-        JWT_SECRET=SECRET.decode(),
-        API_HOST="127.0.0.1",
-        SOCKET_HOST="127.0.0.1",
-    )
-    try:
-        product.start(*PARTS)
-        asyncio.run(product.ready(*PARTS))
+    with in_production(tmp_path_factory.mktemp("product"), valkey_server.url) as product:
         yield product
-    finally:
-        product.stop()
 
 
 def port_of(product: Product, part: str) -> int:

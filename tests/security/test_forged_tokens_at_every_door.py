@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 import subprocess
 import sys
@@ -15,7 +14,7 @@ import aiohttp
 import httpx
 import pytest
 
-from stack import Product
+from stack import Product, in_production
 from support import Valkey
 from tokens import SECRET, SigningKey, firebase_claims, good_claims, hs256, part
 
@@ -66,20 +65,8 @@ FORGED = {
 @pytest.fixture(scope="module")
 def product(tmp_path_factory: pytest.TempPathFactory, valkey_server: Valkey) -> Iterator[Product]:
     """API and gateway as they run in production, on loopback, where development would trust."""
-    product = Product(
-        tmp_path_factory.mktemp("product"),
-        valkey_server.url,
-        CAREERLENS_ENV="production",
-        JWT_SECRET=SECRET.decode(),
-        API_HOST="127.0.0.1",
-        SOCKET_HOST="127.0.0.1",
-    )
-    try:
-        product.start(*PARTS)
-        asyncio.run(product.ready(*PARTS))
+    with in_production(tmp_path_factory.mktemp("product"), valkey_server.url) as product:
         yield product
-    finally:
-        product.stop()
 
 
 async def http_answers(product: Product, headers: dict[str, str]) -> dict[str, int]:

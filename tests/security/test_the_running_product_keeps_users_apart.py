@@ -18,9 +18,9 @@ from redis.asyncio import Redis
 from careerlens.foundation.redis import connect
 from careerlens.jobs.ids import new_job_id
 from careerlens.jobs.keys import QUEUES_KEY, feed_key
-from stack import Product
+from stack import Product, in_production
 from support import Valkey, eventually
-from tokens import SECRET, token
+from tokens import token
 
 OWNER = "user-1"
 INTRUDERS = ["user-12", "user", "USER-1", "user-1:x", "user%2D1", "user-*", "..", "{user-1}"]
@@ -38,20 +38,8 @@ def valkey(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Valkey]:
 @pytest.fixture(scope="module")
 def product(tmp_path_factory: pytest.TempPathFactory, valkey: Valkey) -> Iterator[Product]:
     """API and gateway of production, with their relay; nothing works the jobs off."""
-    product = Product(
-        tmp_path_factory.mktemp("product"),
-        valkey.url,
-        CAREERLENS_ENV="production",
-        JWT_SECRET=SECRET.decode(),
-        API_HOST="127.0.0.1",
-        SOCKET_HOST="127.0.0.1",
-    )
-    try:
-        product.start("api", "socket")
-        asyncio.run(product.ready("api", "socket"))
+    with in_production(tmp_path_factory.mktemp("product"), valkey.url) as product:
         yield product
-    finally:
-        product.stop()
 
 
 @pytest.fixture
