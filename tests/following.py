@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import json
 import random
+import time
 from collections.abc import AsyncIterator, Iterable, Sequence
 from contextlib import asynccontextmanager, suppress
 from itertools import pairwise
@@ -26,17 +27,29 @@ _RESYNC = '42["resync",'
 
 
 class Follower:
-    """One client of a user. `entries` are all that it was ever told, none left out or sorted."""
+    """One client of a user. `entries` are all that it was ever told, none left out or sorted.
+
+    After a break it stays away for a moment, and for up to `away_s` where that is longer.
+    """
 
     def __init__(
-        self, http: aiohttp.ClientSession, user: str, ports: Sequence[int], chance: random.Random
+        self,
+        http: aiohttp.ClientSession,
+        user: str,
+        ports: Sequence[int],
+        chance: random.Random,
+        away_s: float = 0.0,
+        last: str = START,
     ) -> None:
         self.user = user
-        self.last = START
+        self.last = last
         self.entries: list[dict[str, Any]] = []
+        self.heard_at: list[float] = []
+        """When each of them came, by `time.monotonic`."""
         self.resyncs: list[dict[str, Any]] = []
         self.connects = 0
         self.is_connected = False
+        self._away_s = away_s
         self._http = http
         self._ports = ports
         self._chance = chance
@@ -50,8 +63,10 @@ class Follower:
             with suppress(aiohttp.ClientError, TimeoutError, ConnectionError):
                 await self._stay_connected(self._chance.choice(self._ports))
             self.is_connected = False
-            pause = _FIRST_PAUSE_S if self.connects > before else min(pause * 2, _LONGEST_PAUSE_S)
-            await asyncio.sleep(pause * self._chance.uniform(0.5, 1.5))
+            was_in = self.connects > before
+            pause = _FIRST_PAUSE_S if was_in else min(pause * 2, _LONGEST_PAUSE_S)
+            away_s = self._chance.uniform(0, self._away_s) if was_in else 0.0
+            await asyncio.sleep(max(away_s, pause * self._chance.uniform(0.5, 1.5)))
 
     async def _stay_connected(self, port: int) -> None:
         url = f"http://127.0.0.1:{port}/socket.io/?EIO=4&transport=websocket"
@@ -81,6 +96,7 @@ class Follower:
 
     def _note(self, update: dict[str, Any]) -> None:
         self.entries.append(update)
+        self.heard_at.append(time.monotonic())
         self.last = update["id"]
 
     def misordered(self) -> int:
@@ -91,12 +107,20 @@ class Follower:
 
 @asynccontextmanager
 async def following(
-    users: Iterable[str], ports: Sequence[int], chance: random.Random
+    users: Iterable[str],
+    ports: Sequence[int],
+    chance: random.Random,
+    *,
+    away_s: float = 0.0,
+    last: str = START,
 ) -> AsyncIterator[list[Follower]]:
-    """A client for each of these users (who may be named more than once), connecting now."""
+    """A client for each of these users (who may be named more than once), connecting now.
+
+    Each goes on after `last`.
+    """
     connector = aiohttp.TCPConnector(limit=0, force_close=True)
     async with aiohttp.ClientSession(connector=connector) as http:
-        followers = [Follower(http, user, ports, chance) for user in users]
+        followers = [Follower(http, user, ports, chance, away_s, last) for user in users]
         tasks = [asyncio.create_task(follower.follow()) for follower in followers]
         try:
             yield followers
