@@ -94,7 +94,8 @@ async def asking(
             head = (await reader.readuntil(b"\r\n\r\n")).decode()
         yield head, Bytes(reader, writer)
     finally:
-        writer.close()
+        writer.transport.abort()  # what was written may never be read
+        await asyncio.sleep(0)
 
 
 @asynccontextmanager
