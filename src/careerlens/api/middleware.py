@@ -16,6 +16,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from careerlens.api.problems import ProblemError, problem_response
 from careerlens.foundation.chance import random_name
 from careerlens.foundation.logging import LogContext, get_logger
+from careerlens.realtime.answering import AT_ONCE
 
 _REQUEST_ID_NAME = b"x-request-id"
 _REQUEST_ID = re.compile(r"[A-Za-z0-9_-]{8,64}\Z")
@@ -64,12 +65,24 @@ class RequestFrame:
         scope.setdefault("state", {})["request_id"] = request_id
         started = time.perf_counter()
         status = 0
+        at_once = scope.get("extensions", {}).get(AT_ONCE)
+        head: Message | None = None
 
         async def send_framed(message: Message) -> None:
-            nonlocal status
+            nonlocal status, head
             if message["type"] == "http.response.start":
                 status = message["status"]
                 message["headers"] = _with_safe_headers(message.get("headers", ()), request_id)
+                if at_once is not None and _may_be_whole(scope, message):
+                    head = message
+                    return
+            elif head is not None:
+                whole, head = head, None
+                body = message.get("body", b"")
+                is_whole = b"%d" % len(body) == _length_in(whole) and not message.get("more_body")
+                if is_whole and at_once["give"](status, whole["headers"], body):
+                    return
+                await send(whole)
             await send(message)
 
         with LogContext(request_id=request_id):
@@ -77,8 +90,9 @@ class RequestFrame:
                 await self._app(scope, receive, send_framed)
             except Exception:
                 _log.exception("request_failed", method=scope["method"], path=_path(scope))
-                if status != 0:
+                if status != 0 and head is None:
                     raise
+                head = None
                 problem = ProblemError("internal-error")
                 response = problem_response(problem, request_id=request_id)
                 await response(scope, receive, send_framed)
@@ -162,6 +176,16 @@ def _header(scope: Scope, name: bytes) -> str | None:
             text: str = value.decode("latin-1")
             return text
     return None
+
+
+def _may_be_whole(scope: Scope, head: Message) -> bool:
+    """Whether all of the answer may come with the next message."""
+    return scope["method"] != "HEAD" and _length_in(head) is not None
+
+
+def _length_in(head: Message) -> bytes | None:
+    """What an answer's head says about the length of its body; a stream's says nothing."""
+    return next((value for name, value in head["headers"] if name == b"content-length"), None)
 
 
 def _with_safe_headers(headers: RawHeaders, request_id: str) -> list[tuple[bytes, bytes]]:

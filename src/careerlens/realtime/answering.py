@@ -12,7 +12,7 @@ from typing import TypeAlias
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, RequestResponseCycle
 
 AT_ONCE = "careerlens.answer_at_once"
-"""The extension of a scope by which the whole answer may be given."""
+"""The extension of a scope by which the whole answer may be given: its `give`."""
 
 Headers: TypeAlias = Sequence[tuple[bytes, bytes]]
 

@@ -89,7 +89,7 @@ class BoundedHttp(HttpToolsProtocol):
         self._stop_waiting()
         super().on_headers_complete()
         if self.cycle is not None and self.cycle.scope is self.scope:
-            self.scope["extensions"] = {AT_ONCE: partial(answer_at_once, self.cycle)}
+            self.scope["extensions"] = {AT_ONCE: {"give": partial(answer_at_once, self.cycle)}}
 
     def handle_websocket_upgrade(self) -> None:
         """From now on the websocket's own limits count."""
