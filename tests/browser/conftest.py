@@ -8,10 +8,12 @@ from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 
 import pytest
-from playwright.async_api import Browser, BrowserContext, Page, async_playwright
+from playwright.async_api import Browser, BrowserContext, Page, async_playwright, expect
 
+from job_tabs import Tabs, build_page
 from stack import Product
 from support import Valkey
+from tokens import SECRET
 
 _QUIET = [
     "--disable-background-networking",
@@ -22,6 +24,9 @@ _QUIET = [
     # A page that a test fulfils itself counts as a public one, which may not call this machine.
     "--disable-features=LocalNetworkAccessChecks,LocalNetworkAccessChecksWebSockets",
 ]
+
+# Machines that test are busy machines.
+expect.set_options(timeout=15_000)
 
 
 def installed_chromium() -> str | None:
@@ -73,3 +78,52 @@ async def context(browser: Browser) -> AsyncIterator[BrowserContext]:
 async def page(context: BrowserContext) -> Page:
     """An empty page in the fresh profile."""
     return await context.new_page()
+
+
+@pytest.fixture(scope="session")
+def built_pages(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
+    """The page of the React package, built once for each version of React."""
+    built: dict[str, Path] = {}
+
+    def build(react: str) -> Path:
+        if react not in built:
+            built[react] = tmp_path_factory.mktemp(f"jobs-page-{react}")
+            build_page(built[react], react)
+        return built[react]
+
+    return build
+
+
+@pytest.fixture
+def react(request: pytest.FixtureRequest) -> str:
+    """The version of React; a test may name others by an indirect parameter."""
+    return str(getattr(request, "param", "19"))
+
+
+@pytest.fixture
+async def guarded_product(tmp_path: Path, valkey: Valkey) -> AsyncIterator[Product]:
+    """The product, asking for tokens, with a job type that tests dictate to."""
+    product = Product(
+        tmp_path,
+        valkey.url,
+        JWT_SECRET=SECRET.decode(),
+        CAREERLENS_JOBS="dictated_jobs",
+        PYTHONPATH=str(Path(__file__).parents[1]),
+    )
+    try:
+        product.start("api", "socket", "worker")
+        await product.ready("api", "socket")
+        yield product
+    finally:
+        product.stop()
+
+
+@pytest.fixture
+def open_tab(
+    context: BrowserContext,
+    guarded_product: Product,
+    built_pages: Callable[[str], Path],
+    react: str,
+) -> Tabs:
+    """Opens the page of the React package in a new tab of the same browser profile."""
+    return Tabs(context, guarded_product, built_pages(react))

@@ -2,118 +2,17 @@
 
 from __future__ import annotations
 
-import subprocess
-from collections import Counter
-from collections.abc import AsyncIterator, Callable
-from pathlib import Path
-from typing import Any
-from urllib.parse import urlencode
-
 import pytest
-from playwright.async_api import BrowserContext, Page, Route, WebSocket, expect
+from playwright.async_api import BrowserContext, expect
 
+from job_tabs import JOB, USER, WEB, Tabs, assert_each_once
 from stack import Product
-from support import Valkey, eventually
-from tokens import SECRET, token
-
-WEB = Path(__file__).parents[2] / "web"
-PAGE = "packages/jobs-react/test/page"
-BUILT_AT = "/jobs-page/"
-USER = "user-123"
-JOB = {"type": "resume-optimization", "targetRole": "Nurse", "resumeText": "A nurse.\n" * 20}
-
-
-@pytest.fixture(scope="module")
-def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The page, built as an application would build it."""
-    folder = tmp_path_factory.mktemp("jobs-page")
-    command = ["npx", "vite", "build", PAGE, "--outDir", str(folder), "--logLevel", "error"]
-    subprocess.run(command, cwd=WEB, check=True, timeout=120, capture_output=True)
-    return folder
-
-
-@pytest.fixture
-async def product(tmp_path: Path, valkey: Valkey) -> AsyncIterator[Product]:
-    """The product, asking for tokens."""
-    product = Product(tmp_path, valkey.url, JWT_SECRET=SECRET.decode())
-    try:
-        product.start("api", "socket", "worker")
-        await product.ready("api", "socket")
-        yield product
-    finally:
-        product.stop()
-
-
-class Tab:
-    """A tab with the page in it, and the sockets that it has opened."""
-
-    def __init__(self, page: Page) -> None:
-        self.page = page
-        self.sockets: list[WebSocket] = []
-        self.sent: list[str] = []
-        page.on("websocket", self._listen)
-
-    @property
-    def open_sockets(self) -> int:
-        return sum(not socket.is_closed() for socket in self.sockets)
-
-    async def goes_live(self) -> None:
-        await expect(self.page.get_by_label("Connection of second")).to_have_text("live")
-
-    async def create(self) -> str:
-        """Create a job from within the page."""
-        job_id: str = await self.page.evaluate("job => window.jobs.createJob(job)", JOB)
-        return job_id
-
-    async def heard(self, listener: str = "second") -> list[str]:
-        """What one of the components was told, in order."""
-        heard: list[str] = await self.page.evaluate("window.jobs.heard")
-        return [line.partition(" ")[2] for line in heard if line.startswith(f"{listener} ")]
-
-    async def hears_the_end(self, *job_ids: str, within: float = 30) -> None:
-        async def ended() -> bool:
-            heard = set(await self.heard())
-            return all(f"complete {job_id}" in heard for job_id in job_ids)
-
-        await eventually(ended, within=within)
-
-    def _listen(self, socket: WebSocket) -> None:
-        self.sockets.append(socket)
-        socket.on("framesent", lambda frame: self.sent.append(str(frame)))
-
-
-@pytest.fixture
-def open_tab(context: BrowserContext, product: Product, built: Path) -> Callable[..., Any]:
-    """Open the page in a new tab of the same browser profile, and wait until it is live."""
-
-    async def serve(route: Route) -> None:
-        path = route.request.url.split(BUILT_AT)[1].partition("?")[0] or "index.html"
-        await route.fulfill(path=built / path)
-
-    async def open_tab(*, lives: float = 3600) -> Tab:
-        await context.route(f"**{BUILT_AT}**", serve)
-        tab = Tab(await context.new_page())
-        query = urlencode({"user": USER, "token": token(USER, lives=lives)})
-        await tab.page.goto(f"{product.url}{BUILT_AT}?{query}")
-        await tab.goes_live()
-        return tab
-
-    return open_tab
-
-
-def assert_each_once(heard: list[str]) -> None:
-    """Nothing came twice, and each job's progress came in order."""
-    assert [line for line, times in Counter(heard).items() if times > 1] == []
-    percents: dict[str, list[float]] = {}
-    for line in heard:
-        kind, job_id, *rest = line.split(" ")
-        if kind == "progress":
-            percents.setdefault(job_id, []).append(float(rest[0]))
-    assert all(steps == sorted(steps) for steps in percents.values()), percents
+from support import eventually
+from tokens import token
 
 
 async def test_tabs_share_one_socket_through_closing_and_standstill(
-    open_tab: Callable[..., Any],
+    open_tab: Tabs,
 ) -> None:
     """The second tab follows the first, takes over when it closes, and loses it when halted."""
     first, second = await open_tab(), await open_tab()
@@ -142,21 +41,21 @@ async def test_tabs_share_one_socket_through_closing_and_standstill(
 
 
 async def test_offline_it_keeps_still_and_back_online_it_misses_nothing(
-    open_tab: Callable[..., Any], product: Product, context: BrowserContext
+    open_tab: Tabs, guarded_product: Product, context: BrowserContext
 ) -> None:
     tab = await open_tab()
-    product.freeze("worker")
+    guarded_product.freeze("worker")
     job_id = await tab.create()
     await context.set_offline(True)
-    product.kill("socket")
+    guarded_product.kill("socket")
     await expect(tab.page.get_by_label("Connection of second")).to_have_text("offline")
     asked: list[str] = []
     tab.page.on("request", lambda request: asked.append(request.url))
     sockets = len(tab.sockets)
-    product.start("socket")
-    product.thaw("worker")
-    await product.ready("socket")
-    async with product.client(USER) as client:
+    guarded_product.start("socket")
+    guarded_product.thaw("worker")
+    await guarded_product.ready("socket")
+    async with guarded_product.client(USER) as client:
         client.headers["authorization"] = f"Bearer {token(USER)}"
 
         async def is_done() -> bool:
@@ -173,11 +72,15 @@ async def test_offline_it_keeps_still_and_back_online_it_misses_nothing(
     assert_each_once(await tab.heard())
 
 
+@pytest.mark.parametrize("react", ["18", "19"], indirect=True)
 async def test_fifty_jobs_at_once_in_strict_mode_while_a_component_comes_and_goes(
-    open_tab: Callable[..., Any],
+    open_tab: Tabs, react: str
 ) -> None:
     """One socket, and every listener that stays hears every job's end exactly once."""
     tab = await open_tab()
+    version, mounts = await tab.page.evaluate("[window.jobs.version, window.jobs.mounts]")
+    assert version.startswith(f"{react}.")
+    assert mounts == 4, "StrictMode mounts each of the two listeners twice"
     creating = """job => {
         const all = Promise.all(Array.from({ length: 50 }, () => window.jobs.createJob(job)));
         window.jobs.show(false);
@@ -197,7 +100,7 @@ async def test_fifty_jobs_at_once_in_strict_mode_while_a_component_comes_and_goe
     assert len(tab.sockets) == 1
 
 
-async def test_a_token_is_renewed_on_the_open_socket(open_tab: Callable[..., Any]) -> None:
+async def test_a_token_is_renewed_on_the_open_socket(open_tab: Tabs) -> None:
     """A token with less than a minute left is replaced as soon as there is another."""
     tab = await open_tab(lives=40)
     fresh = token(USER, lives=7200)
@@ -210,12 +113,12 @@ async def test_a_token_is_renewed_on_the_open_socket(open_tab: Callable[..., Any
 
 
 async def test_axe_finds_nothing_serious_in_light_and_in_dark(
-    open_tab: Callable[..., Any], product: Product
+    open_tab: Tabs, guarded_product: Product
 ) -> None:
     """Of a finished job, one that waits, and the buttons of both."""
     tab = await open_tab()
     await tab.hears_the_end(await tab.create())
-    product.freeze("worker")
+    guarded_product.freeze("worker")
     await tab.create()
     await expect(tab.page.get_by_role("listitem")).to_have_count(2)
     await tab.page.add_script_tag(path=WEB / "node_modules/axe-core/axe.min.js")

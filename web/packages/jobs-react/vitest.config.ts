@@ -1,21 +1,12 @@
-import { createRequire } from 'node:module';
-import { dirname } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
 import type { Alias } from 'vite';
 import { defineConfig } from 'vitest/config';
 
 import { applicationPaths, quickstartExamples } from './examples/quickstart/as-written.js';
+import { asReact18 } from './test/react-18.js';
 
 const here = (path: string): string => fileURLToPath(new URL(path, import.meta.url));
-const react18 = createRequire(new URL('../react-18-check/package.json', import.meta.url));
-
-/** React 18 in place of the installed one; subpaths such as `react/jsx-runtime` follow. */
-const asReact18: Alias[] = ['react', 'react-dom'].map((name) => ({
-  find: new RegExp(`^${name}(?=/|$)`),
-  replacement: dirname(react18.resolve(`${name}/package.json`)),
-}));
-
 /** Testing Library as modules, whose imports can be replaced, rather than as CommonJS. */
 const testingLibrary: Alias = {
   find: '@testing-library/react',
