@@ -25,7 +25,7 @@ from careerlens.jobs.queues import used_queues
 from careerlens.realtime.appending import PositionMovedError, Steps
 from careerlens.realtime.ledger import EraPassedError, Ledger, NodesChangedError, ledger_of
 from careerlens.realtime.owners import Owners
-from careerlens.realtime.resync import owners_of_live_jobs
+from careerlens.realtime.resync import owners_concerned
 from careerlens.realtime.translate import (
     NOTHING_KNOWN,
     JobFacts,
@@ -35,7 +35,7 @@ from careerlens.realtime.translate import (
 )
 from careerlens.wire.cancel import ERROR_CODE
 from careerlens.wire.errors import CommandRejectedError
-from careerlens.wire.events import EventReader, Gap, GapKind, QueueEvent
+from careerlens.wire.events import EventReader, Gap, GapKind, QueueEvent, stream_position
 from careerlens.wire.keys import QueueKeys
 from careerlens.wire.lease import Lease, LeaseLostError
 from careerlens.wire.link import Link
@@ -202,7 +202,9 @@ class QueueRelay:
 
     async def _announce_gap(self, gap: Gap, ledger: Ledger) -> None:
         steps = Steps(source=gap.resumed_at)
-        for owner, foreign in (await owners_of_live_jobs(self._link, self._keys)).items():
+        since_ms = min(stream_position(gap.after), stream_position(gap.resumed_at))[0]
+        concerned = await owners_concerned(self._link, self._keys, since_ms)
+        for owner, foreign in concerned.items():
             for job_id in foreign:
                 member = live_member(self._keys.queue, job_id)
                 steps.index(owner, member, int(gap.resumed_at.partition("-")[0]))

@@ -16,21 +16,23 @@ _SCAN_STEP = 1_000
 _LIVE_KEYS = "careerlens:{*}:live"
 
 
-async def owners_of_live_jobs(link: Link, keys: QueueKeys) -> dict[str, list[str]]:
-    """Owners with a live job in the queue, each with ids of foreign jobs they may not know of.
+async def owners_concerned(link: Link, keys: QueueKeys, since_ms: int) -> dict[str, list[str]]:
+    """Owners of jobs that may have changed since, with the live foreign ones among these jobs.
 
     Live indexes hold every job whose end was not relayed, so also those that ended unseen. Jobs
     added unseen may stand in the queue alone, where the first ten thousand of each state are
-    looked at.
+    looked at; of those that have ended as well, the last ten thousand.
     """
     owners: dict[str, list[str]] = {}
     async for owner in _owners_with_members(link, keys.queue):
         owners[owner] = []
     standing = await _standing_jobs(link, keys)
-    for job_id, found in (await Owners(link, keys).resolve(standing)).items():
+    ended = await _jobs_ended_since(link, keys, since_ms)
+    is_standing = frozenset(standing)
+    for job_id, found in (await Owners(link, keys).resolve([*standing, *ended])).items():
         if found is not None:
             jobs = owners.setdefault(found, [])
-            if parse_job_id(job_id) is None:
+            if job_id in is_standing and parse_job_id(job_id) is None:
                 jobs.append(job_id)
     return owners
 
@@ -58,4 +60,14 @@ async def _standing_jobs(link: Link, keys: QueueKeys) -> list[str]:
         for key in (keys.prioritized, keys.delayed, keys.waiting_children)
     ]
     found = await link.call_many([*lists, *sets])
+    return [job_id.decode(errors="replace") for job_ids in found for job_id in job_ids]
+
+
+async def _jobs_ended_since(link: Link, keys: QueueKeys, since_ms: int) -> list[str]:
+    found = await link.call_many(
+        [
+            ("ZRANGE", key, "+inf", since_ms, "BYSCORE", "REV", "LIMIT", 0, _LOOKED_AT)
+            for key in (keys.completed, keys.failed)
+        ]
+    )
     return [job_id.decode(errors="replace") for job_ids in found for job_id in job_ids]
