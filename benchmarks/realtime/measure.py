@@ -14,9 +14,9 @@ from __future__ import annotations
 import argparse
 import asyncio
 import gc
+import json
 import os
 import random
-import socket
 import statistics
 import subprocess
 import sys
@@ -39,9 +39,12 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from processes import cpu_s, memory_mb
 from realtime.crowd import Crowd
+from realtime.hostile import ATTACKS
+from realtime.scale import check_limits, measure_scale
 from report import Metric, npm_version, publish, summarise, versions_in
 from server import own_server, version_of
 
+from careerlens.foundation.ports import any_free_port
 from careerlens.foundation.settings import load_settings
 from careerlens.jobs.definitions import load_registry
 from careerlens.jobs.keys import feed_key, wake_channel
@@ -56,6 +59,8 @@ SECRET = "a secret of the benchmark alone, long enough for HS256"
 START_S = 30.0
 AT_ONCE = 50
 EVENTS_PER_S = 500
+SILENT_EVENTS_PER_S = 250
+SILENT_ENTRY_BYTES = 4_096
 PUBLISHED_AT_ONCE = 100
 JOBS_THAT_TALK = 10
 
@@ -88,11 +93,36 @@ METRICS = (
         "delivery_p99_ms", "publish → client p99, ms", "Publish → client, p99, ms", "lower", "t"
     ),
     Metric(
+        "hostile_p99_ms",
+        "beside hostile clients, p99, ms",
+        "The same beside hostile clients, p99, ms",
+        "lower",
+        "h",
+    ),
+    Metric(
+        "hostile_p99_ratio",
+        "of the calm p99",
+        "p99 beside hostile clients, of the calm one",
+        "lower",
+        "h",
+    ),
+    Metric(
+        "hostile_growth_mb", "memory grown, MB", "Memory grown by hostile clients, MB", "lower", "h"
+    ),
+    Metric(
         "whole_path_p50_ms", "worker → client p50, ms", "Worker → client, p50, ms", "lower", "t"
     ),
     Metric(
         "whole_path_p99_ms", "worker → client p99, ms", "Worker → client, p99, ms", "lower", "t"
     ),
+    Metric("scale_memory_kb", "memory, kB/client", "Memory per client, kB", "lower", "s"),
+    Metric(
+        "scale_idle_cpu_percent", "CPU at rest, %", "CPU of the gateway at rest, %", "lower", "s"
+    ),
+    Metric("scale_restart_s", "restarted: all back, s", "Restart, all back, s", "lower", "s"),
+    Metric("scale_crash_s", "killed: all back, s", "Killed, all back, s", "lower", "s"),
+    Metric("scale_api_errors", "errors of the API", "Errors of the API meanwhile", "lower", "s"),
+    Metric("scale_api_p99_ms", "API p99, ms", "API meanwhile, p99, ms", "lower", "s"),
 )
 
 
@@ -133,12 +163,30 @@ class Sizes:
     room: int
     room_entries: int
     seconds: float
+    hostile_seconds: float
+    scale: int
 
 
 FULL = Sizes(
-    idle=5_000, singles=1_000, single_entries=20_000, room=1_000, room_entries=200, seconds=8
+    idle=5_000,
+    singles=1_000,
+    single_entries=20_000,
+    room=1_000,
+    room_entries=200,
+    seconds=8,
+    hostile_seconds=20,
+    scale=10_000,
 )
-QUICK = Sizes(idle=500, singles=200, single_entries=2_000, room=200, room_entries=50, seconds=2)
+QUICK = Sizes(
+    idle=500,
+    singles=200,
+    single_entries=2_000,
+    room=200,
+    room_entries=50,
+    seconds=2,
+    hostile_seconds=6,
+    scale=500,
+)
 
 
 class Publisher:
@@ -178,15 +226,17 @@ async def publisher(url: str) -> AsyncIterator[Publisher]:
         del reader
 
 
-def entry_for(user: str) -> bytes:
-    """The commands that tell a user of a progress which is reported now."""
+def entry_for(user: str, *, padding: int = 0) -> bytes:
+    """The commands that tell a user of a progress which is reported now, in so many bytes more."""
     update = JobUpdate(
         id="",
         job_id=f"{user}_resume-optimization_0123456789abcdef",
         type="resume-optimization",
         event=JobEventKind.PROGRESS,
         status=JobStatus.PROCESSING,
-        progress=JobProgress(percent=40, message=str(time.monotonic_ns()), step="analyse"),
+        progress=JobProgress(
+            percent=40, message=str(time.monotonic_ns()), step="analyse" + "." * padding
+        ),
         timestamp=time.time_ns() // 1_000_000,
     )
     return encode(("XADD", feed_key(user), "*", UPDATE_FIELD, encode_update(update))) + encode(
@@ -254,9 +304,7 @@ async def measure(system: System, url: str, sizes: Sizes) -> dict[str, float]:
     """Every metric once."""
     server: Any = redis.Redis.from_url(url)
     server.flushall()
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
+    port = any_free_port()
     with tempfile.TemporaryDirectory() as folder:
         settings = environment(url, folder, port)
         with process(system.command, settings) as gateway:
@@ -265,7 +313,21 @@ async def measure(system: System, url: str, sizes: Sizes) -> dict[str, float]:
                 found = await with_gateway(gateway.pid, port, writing, sizes)
             if system.has_relay:
                 found |= await whole_path(url, port, settings, sizes)
+        if system.has_relay:
+            found |= await at_scale(url, settings, sizes)
     return found
+
+
+async def at_scale(url: str, settings: dict[str, str], sizes: Sizes) -> dict[str, float]:
+    """Very many clients at rest, and when their gateway goes; see `scale.py`."""
+    users = [f"tab{number}" for number in range(sizes.scale)]
+
+    async def tell_everybody() -> None:
+        async with publisher(url) as writing:
+            await writing.publish([entry_for(user) for user in users])
+
+    settings = settings | {"API_HOST": "127.0.0.1", "API_PORT": str(any_free_port())}
+    return await measure_scale(tokens_for(users), settings, listens, tell_everybody)
 
 
 async def with_gateway(pid: int, port: int, writing: Publisher, sizes: Sizes) -> dict[str, float]:
@@ -292,6 +354,7 @@ async def with_gateway(pid: int, port: int, writing: Publisher, sizes: Sizes) ->
     await crowd.receives(await writing.publish_evenly(users, sizes.seconds), within_s=30)
     found["delivery_p50_ms"], found["delivery_p99_ms"] = quantiles(crowd.delays_ms)
     crowd.delays_ms = None
+    found |= await beside_hostile_clients(pid, crowd, writing, users, sizes)
 
     await crowd.shrink(0)
     await crowd.grow(tokens_for(["everybody"] * sizes.room), at_once=AT_ONCE)
@@ -302,6 +365,65 @@ async def with_gateway(pid: int, port: int, writing: Publisher, sizes: Sizes) ->
         raise RuntimeError(f"the gateway lost {crowd.lost} clients")
     await crowd.shrink(0)
     return found
+
+
+async def beside_hostile_clients(
+    pid: int, crowd: Crowd, writing: Publisher, users: Sequence[str], sizes: Sizes
+) -> dict[str, float]:
+    """What honest clients notice of those of `hostile.py`, and what these make the gateway grow by.
+
+    Calm and hostile seconds are measured in turns, so that both meet the same machine.
+    """
+    calm: list[float] = []
+    hostile: list[float] = []
+    told: dict[str, dict[str, int]] = {}
+    before_mb, peak_mb = memory_mb(pid), 0.0
+    for _ in range(2):
+        calm += await evenly(crowd, writing, users, sizes.seconds)
+        seconds = sizes.hostile_seconds
+        tokens = dict(zip(ATTACKS, tokens_for(list(ATTACKS)), strict=True))
+        attacking = await asyncio.create_subprocess_exec(
+            *(sys.executable, str(HERE / "hostile.py")),
+            *(str(crowd.port), str(seconds), json.dumps(tokens)),
+            stdout=asyncio.subprocess.PIPE,
+        )
+        feeding = asyncio.create_task(feed_the_silent(writing))
+        hostile += await evenly(crowd, writing, users, seconds)
+        peak_mb = max(peak_mb, memory_mb(pid))
+        feeding.cancel()
+        output, _ = await attacking.communicate()
+        for name, words in json.loads(output).items():
+            seen = told.setdefault(name, {})
+            for word, count in words.items():
+                seen[word] = seen.get(word, 0) + count
+    for name, words in told.items():
+        print(
+            f"    {name:20} {', '.join(f'{n} x {word}' for word, n in words.items())}", flush=True
+        )
+    calm_p99, hostile_p99 = quantiles(calm)[1], quantiles(hostile)[1]
+    return {
+        "hostile_p99_ms": hostile_p99,
+        "hostile_p99_ratio": hostile_p99 / calm_p99,
+        "hostile_growth_mb": peak_mb - before_mb,
+    }
+
+
+async def evenly(
+    crowd: Crowd, writing: Publisher, users: Sequence[str], seconds: float
+) -> list[float]:
+    """How long entries take that are written evenly, each in milliseconds; all have to come."""
+    crowd.delivered, crowd.delays_ms = 0, []
+    await crowd.receives(await writing.publish_evenly(users, seconds), within_s=30)
+    delays, crowd.delays_ms = crowd.delays_ms, None
+    return delays
+
+
+async def feed_the_silent(writing: Publisher) -> None:
+    """Write for the user who reads nothing, for ever."""
+    (name,) = (name for name in ATTACKS if name.endswith("silent"))
+    while True:
+        await writing.publish([entry_for(name, padding=SILENT_ENTRY_BYTES)])
+        await asyncio.sleep(1 / SILENT_EVENTS_PER_S)
 
 
 async def warm_up(crowd: Crowd, writing: Publisher, sizes: Sizes) -> None:
@@ -400,11 +522,11 @@ def main() -> None:
     parser.add_argument("--systems", nargs="+", metavar="NAME", default=[s.name for s in SYSTEMS])
     arguments = parser.parse_args()
     chosen = [system for system in SYSTEMS if system.name in arguments.systems]
+    sizes = QUICK if quick else FULL
+    check_limits(sizes.scale)
     load = round(os.getloadavg()[0], 2)
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        server_version, found = runner.run(
-            measure_all(chosen, arguments.runs, QUICK if quick else FULL)
-        )
+        server_version, found = runner.run(measure_all(chosen, arguments.runs, sizes))
     publish(
         "realtime",
         METRICS,
