@@ -10,14 +10,17 @@ from redis.asyncio import Redis
 
 # Far more than two sides of a test are ever apart, far less than durations that differ.
 _TTL_TOLERANCE_MS = 60_000
+# The server's `hash-max-listpack-value`, in bytes.
+_LONGEST_LISTED = 64
 
 
 @dataclass(frozen=True, slots=True)
 class Dump:
     """What stands under a prefix: content by key, and which keys expire in how many ms.
 
-    Lists, hashes and sorted sets keep their order, so equal contents are equal bytes. Entries of
-    the event stream are without their ids, which the server's clock makes.
+    Lists, hashes and sorted sets keep their order, so equal contents are equal bytes. Only a hash
+    with a long value has none: the server keeps it as a table. Entries of the event stream are
+    without their ids, which the server's clock makes.
     """
 
     keys: dict[str, Any]
@@ -67,7 +70,13 @@ def _shown(kind: str, content: Any) -> Any:
     if kind == "stream":
         return [list(fields.items()) for _, fields in content]
     if kind == "hash":
-        return list(content.items())
+        return in_order(list(content.items()))
     if kind == "zset":
         return [list(item) for item in zip(content[::2], content[1::2], strict=True)]
     return sorted(content) if kind == "set" else content
+
+
+def in_order(fields: list[tuple[bytes, bytes]]) -> list[tuple[bytes, bytes]]:
+    """A hash's fields as they were written; sorted where the server does not keep that order."""
+    is_table = any(len(word) > _LONGEST_LISTED for pair in fields for word in pair)
+    return sorted(fields) if is_table else fields

@@ -10,7 +10,7 @@ from careerlens.foundation.clock import epoch_ms
 from careerlens.queue import JobOptions, Queue, QueueState
 from careerlens.queue.record import JobRecord
 from careerlens.wire import Link, QueueCalls, QueueKeys
-from careerlens.wire.calls import fetch_options, finish_options, retention
+from careerlens.wire.calls import WorkOptions, fetch_options, finish_options, retention
 from careerlens.wire.cancel import CANCEL_MARK, ERROR_CODE
 from careerlens.wire.errors import ScriptRefusedError
 from careerlens.wire.link import Call
@@ -238,5 +238,5 @@ def _window(limit: int | None) -> tuple[int, int] | None:
     return None if limit is None else (limit, WINDOW_MS)
 
 
-def _fetching(token: str, limit: int | None) -> bytes:
+def _fetching(token: str, limit: int | None) -> WorkOptions:
     return fetch_options(token, LOCK_MS, _window(limit), None)

@@ -9,7 +9,7 @@ import pytest
 
 from careerlens.queue import NewJob, Queue, Schedule
 from careerlens.wire import Link
-from careerlens.wire.scripts import bullmq_script
+from careerlens.wire.scripts import bullmq_script, own_script
 from careerlens.worker import ActiveJob, Worker, WorkerOptions
 from faults import FaultProxy, fault_proxy
 from support import Valkey, eventually, running
@@ -69,7 +69,7 @@ async def test_whoever_rescues_a_job_makes_its_successor(
     quick = WorkerOptions(lock_duration_ms=1_000, lock_renew_ms=300, stalled_interval_ms=300)
     first = await queue.schedulers.upsert("sweeper", HOURLY, JOB)
     cut_off = Worker(QUEUE, note, redis_url=proxy.url, options=quick)
-    proxy.lose_reply_of(bullmq_script("moveToActive").sha, times=1_000)
+    proxy.lose_reply_of(own_script("take").sha, times=1_000)
     run = asyncio.create_task(cut_off.run())
     try:
 

@@ -15,7 +15,7 @@ import redis.asyncio
 from careerlens.foundation.errors import ServiceUnavailableError
 from careerlens.queue import JobOptions, NewJob, Queue, QueueState
 from careerlens.wire import CommandRejectedError, Link, QueueKeys
-from careerlens.wire.scripts import bullmq_script
+from careerlens.wire.scripts import bullmq_script, own_script
 from careerlens.worker import ActiveJob, Worker, WorkerOptions
 from faults import FaultProxy, fault_proxy
 from support import Valkey, eventually, insist, running
@@ -58,7 +58,7 @@ class TestLostReplies:
             runs.append(job.record.id)
             return "done"
 
-        finish = bullmq_script("moveToFinished").sha
+        finish = own_script("finish").sha
         async with running(Worker(QUEUE, work, redis_url=proxy.url)) as worker:
             for number in range(1, 11):
                 proxy.lose_reply_of(finish)
@@ -81,7 +81,7 @@ class TestLostReplies:
 
         for _ in range(200):
             await queue.add(QUEUE, {}, JobOptions(priority=1))
-        finish = bullmq_script("moveToFinished").sha
+        finish = own_script("finish").sha
         proxy.lose_reply_of(finish, times=10)
         options = WorkerOptions(concurrency=8)
         async with running(Worker(QUEUE, work, redis_url=proxy.url, options=options)) as worker:
@@ -98,7 +98,7 @@ class TestLostReplies:
         async def work(job: ActiveJob) -> None:
             runs.append(job.record.id)
 
-        take = bullmq_script("moveToActive").sha
+        take = own_script("take").sha
         options = WorkerOptions(concurrency=1)
         async with running(Worker(QUEUE, work, redis_url=proxy.url, options=options)) as worker:
             for number in range(1, 6):

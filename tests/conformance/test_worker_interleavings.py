@@ -16,7 +16,7 @@ from careerlens.foundation.clock import epoch_ms
 from careerlens.queue import JobOptions, NewJob, Queue, QueueState
 from careerlens.wire import Link, QueueKeys
 from careerlens.wire.calls import QueueCalls, fetch_options, finish_options
-from careerlens.wire.scripts import bullmq_script
+from careerlens.wire.scripts import own_script
 from careerlens.worker import ActiveJob, Worker, WorkerOptions
 from faults import fault_proxy
 from support import Valkey, eventually, running
@@ -136,7 +136,7 @@ class TestLostTakes:
             queue = Queue(QUEUE, link)
             await link.call("ACL", "SETUSER", "app", "on", ">secret", "+@all", "~*", "&*")
             url = proxy.url.replace("//", "//app:secret@")
-            proxy.lose_reply_of(bullmq_script("moveToActive").sha)
+            proxy.lose_reply_of(own_script("take").sha)
             await queue.add(QUEUE, {})
             await link.call("ACL", "SETUSER", "app", "-lrange")
             worker = Worker(QUEUE, work, redis_url=url, options=WorkerOptions(concurrency=1))

@@ -25,7 +25,8 @@ def test_a_completion_is_the_finish_it_stands_for(
         job_id, now_ms, "completed", value, options, {}, fetch_next=True
     )
     expected = encode((b"EVALSHA", script.sha, len(keys), *keys, *args))
-    assert calls.completion(job_id.encode(), now_ms, value.encode(), options) == expected
+    encoded = calls.completion(job_id.encode(), now_ms, value.encode(), options.encoded())
+    assert encoded == expected
 
 
 @given(st.lists(words, min_size=1, max_size=8), st.data())

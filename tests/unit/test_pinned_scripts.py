@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from importlib.metadata import version
 from pathlib import Path
@@ -48,7 +49,23 @@ def test_a_changed_script_is_refused_when_it_is_used(changed_package: Path) -> N
         scripts.own_script.__wrapped__("snapshot")
 
 
-def test_our_scripts_hold_the_unchanged_bodies_of_theirs() -> None:
-    theirs = scripts.bullmq_script("moveToFinished").source
-    assert theirs in scripts.own_script("cancel").source
-    assert b"--@include" not in scripts.own_script("cancel").source
+@pytest.mark.parametrize(
+    ("ours", "theirs"),
+    [
+        ("cancel", "moveToFinished"),
+        ("finish", "moveToFinished"),
+        ("take", "moveToActive"),
+        ("add-standard", "addStandardJob"),
+        ("add-prioritized", "addPrioritizedJob"),
+    ],
+)
+def test_our_scripts_hold_the_unchanged_bodies_of_theirs(ours: str, theirs: str) -> None:
+    script = scripts.own_script(ours)
+    assert scripts.bullmq_script(theirs).source in script.source
+    assert not re.search(rb"^--@", script.source, re.MULTILINE)
+
+
+@pytest.mark.parametrize("name", ["finish", "take"])
+def test_what_our_scripts_have_in_common_stands_in_each(name: str) -> None:
+    part = (Path(scripts.__file__).parent / "lua" / "parts" / "starting.lua").read_bytes()
+    assert part in scripts.own_script(name).source

@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Literal, NamedTuple, TypeGuard
 
 from careerlens.wire.cancel import CANCELLED_CODE, CANCELLED_REASON, ERROR_CODE, cancel_channel
-from careerlens.wire.connection import Arg, template
+from careerlens.wire.connection import Arg, encode_word, template
 from careerlens.wire.keys import QueueKeys
 from careerlens.wire.link import Call
 from careerlens.wire.packing import pack
@@ -46,6 +46,24 @@ class Adding(NamedTuple):
     script: Script
     keys: tuple[bytes, ...]
     options: bytes
+
+
+_NOT_PLAIN = ("",) * 5
+
+
+class WorkOptions(NamedTuple):
+    """With what a worker takes a job, or ends one: packed for BullMQ's scripts.
+
+    `plain` says the same in single words for the short way of ours (`lua/take.lua`,
+    `lua/finish.lua`), which are empty where that way cannot do what is wanted.
+    """
+
+    packed: bytes
+    plain: tuple[Arg, ...]
+
+    def encoded(self) -> bytes:
+        """The last words of an encoded `finish` without fields."""
+        return b"".join(map(encode_word, (self.packed, b"", *self.plain)))
 
 
 class QueueCalls:
@@ -168,10 +186,10 @@ class QueueCalls:
 
     # Working
 
-    def take(self, timestamp_ms: int, packed_options: bytes) -> Call:
-        """Take the next job. `packed_options` is `fetch_options`. See `Taken.read`."""
-        args = (self._base, timestamp_ms, packed_options)
-        return bullmq_script("moveToActive"), self._to_take, args
+    def take(self, timestamp_ms: int, options: WorkOptions) -> Call:
+        """Take the next job with `fetch_options`. The reply is what moveToActive's is."""
+        args = (self._base, timestamp_ms, options.packed, *options.plain)
+        return own_script("take"), self._to_take, args
 
     def finish(
         self,
@@ -179,18 +197,18 @@ class QueueCalls:
         timestamp_ms: int,
         target: Literal["completed", "failed"],
         value: str,
-        packed_options: bytes,
+        options: WorkOptions,
         fields: Fields,
         *,
         fetch_next: bool,
     ) -> Call:
         """End a running job, and take another in the same step where `fetch_next` says so.
 
-        `packed_options` is `finish_options`; the reply is 0, a refusal, or as of `take`.
+        `options` are `finish_options`; the reply is 0, a refusal, or as of `take`.
         """
         before, after = self._to_finish[target]
         keys = (*before, self._base + job_id.encode(), *after)
-        args: tuple[Arg, ...] = (
+        args = (
             job_id,
             timestamp_ms,
             "returnvalue" if target == "completed" else "failedReason",
@@ -198,32 +216,33 @@ class QueueCalls:
             target,
             b"1" if fetch_next else b"",
             self._base,
-            packed_options,
+            options.packed,
+            _pack_fields(fields),
+            *options.plain,
         )
-        if fields:
-            args = (*args, _pack_fields(fields))
-        return bullmq_script("moveToFinished"), keys, args
+        return own_script("finish"), keys, args
 
     def completion(self, job_id: bytes, timestamp_ms: int, value: bytes, options: bytes) -> bytes:
         """The encoded `finish` of a job that completed, which takes another in the same step.
 
-        The same bytes as `finish` leads to, in a fifth of the time.
+        `options` are `WorkOptions.encoded`. The same bytes as `finish` leads to, in a fifth of
+        the time.
         """
         if not self._completion:
             self._completion = self._completion_template()
         key, moment = self._base + job_id, b"%d" % timestamp_ms
         return self._completion % (
-            len(key), key, len(job_id), job_id, len(moment), moment,
-            len(value), value, len(options), options,
+            len(key), key, len(job_id), job_id, len(moment), moment, len(value), value, options,
         )  # fmt: skip
 
     def _completion_template(self) -> bytes:
-        job_id, moment, value, options = "\0", -1, "\1", b"\2"
+        job_id, moment, value, options = "\0", -1, "\1", WorkOptions(b"\2", _NOT_PLAIN)
         script, keys, args = self.finish(
             job_id, moment, "completed", value, options, {}, fetch_next=True
         )
-        holes = (self.keys.job(job_id), job_id, moment, value, options)
-        return template((b"EVALSHA", script.sha, len(keys), *keys, *args), holes)
+        holes = (self.keys.job(job_id), job_id, moment, value)
+        whole = template((b"EVALSHA", script.sha, len(keys), *keys, *args), holes)
+        return whole.removesuffix(options.encoded()) + b"%b"
 
     def retry(
         self, job_id: str, timestamp_ms: int, token: str, fields: Fields, *, lifo: bool
@@ -242,18 +261,18 @@ class QueueCalls:
         token: str,
         delay_ms: int,
         fields: Fields,
-        packed_options: bytes | None = None,
+        options: WorkOptions | None = None,
     ) -> Call:
         """Put a running job aside for another attempt in `delay_ms`.
 
-        With `packed_options` (`fetch_options`) another job is taken in the same step.
+        With `options` (`fetch_options`) another job is taken in the same step.
         """
         keys = self._named(
             "marker active prioritized delayed * events meta stalled wait limiter pc", job_id
         )
         args: tuple[Arg, ...] = (self._base, timestamp_ms, job_id, token, delay_ms, 0)
         args = (*args, _pack_fields(fields))
-        args = (*args, 1, packed_options) if packed_options is not None else (*args, 0)
+        args = (*args, 1, options.packed) if options is not None else (*args, 0)
         return bullmq_script("moveToDelayed"), keys, args
 
     def hand_back(self, job_id: str, token: str) -> Call:
@@ -302,9 +321,10 @@ class QueueCalls:
 
 def fetch_options(
     token: str, lock_duration_ms: int, limiter: tuple[int, int] | None, worker_name: str | None
-) -> bytes:
+) -> WorkOptions:
     """What a take is done with. `limiter` is at most so many jobs in so many milliseconds."""
-    return pack(_fetch_options(token, lock_duration_ms, limiter, worker_name))
+    options = _fetch_options(token, lock_duration_ms, limiter, worker_name)
+    return WorkOptions(pack(options), _plain(options) or _NOT_PLAIN[:3])
 
 
 def finish_options(
@@ -316,13 +336,18 @@ def finish_options(
     keep: Mapping[str, int],
     attempts: int,
     stored: Mapping[str, Any],
-) -> bytes:
+) -> WorkOptions:
     """What a finish is done with: retention, attempts allowed, the job's stored options."""
     options = _fetch_options(token, lock_duration_ms, limiter, worker_name)
+    plain = _plain(options)
     options.update(keepJobs=dict(keep), attempts=_bounded(attempts), maxMetricsSize="")
     for short in ("fpof", "cpof", "idof", "rdof"):
         options[short] = bool(stored.get(short, False))
-    return pack(options)
+    age_s, count = keep.get("age"), keep.get("count", -1)
+    if not plain or count == 0 or (age_s is not None and age_s <= 0):
+        return WorkOptions(pack(options), _NOT_PLAIN)
+    kept = ("" if age_s is None else age_s, count if count > 0 else "")
+    return WorkOptions(pack(options), (*plain, *kept))
 
 
 def retention(remove: object) -> Mapping[str, int]:
@@ -356,3 +381,12 @@ def _fetch_options(
 
 def _pack_fields(fields: Fields) -> bytes:
     return pack([part for item in fields.items() for part in item]) if fields else b""
+
+
+def _plain(options: Mapping[str, Any]) -> tuple[Arg, ...]:
+    """Token, lock duration and worker's name; nothing where they do not say it all."""
+    token, name = options["token"], options.get("name")
+    # Theirs locks nothing for the token 0, and tells apart an empty name and none.
+    if token in ("", "0") or name == "" or "limiter" in options:
+        return ()
+    return token, options["lockDuration"], name or ""

@@ -6,7 +6,8 @@ we wrote our calls against (`lua/bullmq.sha256`). A different file is refused be
 
 Ours live in folders named `lua/`. A line `--@include name` in one of them becomes a local
 function of that name with the unchanged body of BullMQ's script, so that what it does cannot
-drift from theirs.
+drift from theirs. A line `--@paste name` becomes the text of `parts/name.lua`, what several of
+ours have in common.
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ from careerlens.foundation.errors import ConfigurationError
 BULLMQ_VERSION = "3.4.4"
 _OURS = Path(__file__).parent / "lua"
 _INCLUDE = re.compile(r"^--@include (?P<name>[A-Za-z0-9]+)$", re.MULTILINE)
+_PASTE = re.compile(r"^--@paste (?P<name>[a-z]+)$", re.MULTILINE)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -51,9 +53,13 @@ def bullmq_script(name: str) -> Script:
 
 @cache
 def own_script(name: str, folder: Path = _OURS) -> Script:
-    """Our script `{name}.lua` of `folder` with BullMQ's bodies in place of its include lines."""
+    """Our script `{name}.lua` of `folder`, with what its lines include and paste."""
+
+    def part(paste: re.Match[str]) -> str:
+        return (folder / "parts" / f"{paste['name']}.lua").read_text(encoding="utf-8")
+
     template = (folder / f"{name}.lua").read_text(encoding="utf-8")
-    return _script(name, _INCLUDE.sub(_as_function, template))
+    return _script(name, _INCLUDE.sub(_as_function, _PASTE.sub(part, template)))
 
 
 def _as_function(include: re.Match[str]) -> str:

@@ -32,7 +32,7 @@ from careerlens.foundation.clock import epoch_ms
 from careerlens.foundation.errors import OutcomeUnknownError, ServiceUnavailableError
 from careerlens.foundation.logging import get_logger
 from careerlens.queue.record import JobRecord
-from careerlens.wire.calls import QueueCalls, fetch_options
+from careerlens.wire.calls import QueueCalls, WorkOptions, fetch_options
 from careerlens.wire.errors import CommandRejectedError
 from careerlens.wire.link import Call, Link, evaluation
 from careerlens.worker.options import WorkerOptions
@@ -104,8 +104,8 @@ class Fetching:
             answer = await self._wait()
         return None
 
-    def options_for(self, token: str) -> bytes:
-        """Packed options with which `token` takes a job."""
+    def options_for(self, token: str) -> WorkOptions:
+        """With what `token` takes a job."""
         return fetch_options(
             token, self._options.lock_duration_ms, self._options.limit, self._options.name
         )

@@ -19,7 +19,7 @@ from careerlens.foundation.clock import epoch_ms
 from careerlens.foundation.errors import OutcomeUnknownError, ServiceUnavailableError
 from careerlens.foundation.logging import get_logger
 from careerlens.queue.record import JobRecord
-from careerlens.wire.calls import QueueCalls, finish_options, retention
+from careerlens.wire.calls import QueueCalls, WorkOptions, finish_options, retention
 from careerlens.wire.cancel import CANCEL_MARK, ERROR_CODE
 from careerlens.wire.errors import CommandRejectedError, Refusal
 from careerlens.wire.link import Call, Link
@@ -71,7 +71,7 @@ class Finishing:
 
     def completion_options(self, job: HeldJob) -> bytes:
         """What `job` is completed with; the same for jobs of one token with equal options."""
-        return self._options_of(job, "completed")
+        return self._options_of(job, "completed").encoded()
 
     def count(self, job: HeldJob, outcome: Completed | Failed) -> None:
         """Count an end that has been written down."""
@@ -168,7 +168,7 @@ class Finishing:
             record.id, now_ms, job.token, delay_ms, fields, self._next_options(job, is_repeat)
         )
 
-    def _next_options(self, job: HeldJob, is_repeat: bool) -> bytes | None:
+    def _next_options(self, job: HeldJob, is_repeat: bool) -> WorkOptions | None:
         may_take = not is_repeat and self._places.may_go_on
         return self._fetching.options_for(job.token) if may_take else None
 
@@ -188,7 +188,7 @@ class Finishing:
             job.record.id, now_ms, target, value, options, fields, fetch_next=fetch_next
         )
 
-    def _options_of(self, job: HeldJob, target: Literal["completed", "failed"]) -> bytes:
+    def _options_of(self, job: HeldJob, target: Literal["completed", "failed"]) -> WorkOptions:
         record = job.record
         remove = record.opts.get("removeOnComplete" if target == "completed" else "removeOnFail")
         return finish_options(
