@@ -8,7 +8,7 @@ from typing import Any
 
 import msgpack
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from careerlens.wire.packing import pack, strict_json
@@ -25,6 +25,7 @@ _packed = st.recursive(
 )
 
 
+@settings(deadline=None)
 @given(_values)
 def test_json_is_what_the_standard_library_writes(value: Any) -> None:
     expected = outcome(lambda: json.dumps(value, separators=(",", ":"), allow_nan=False))
@@ -56,6 +57,7 @@ def test_endless_nesting_is_refused_by_its_kind() -> None:
         strict_json(deep)
 
 
+@settings(deadline=None)
 @given(_packed)
 def test_what_is_packed_is_what_msgpack_packs(value: Any) -> None:
     assert pack(value) == msgpack.packb(value, use_bin_type=True)

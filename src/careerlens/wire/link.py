@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import asyncio
 import random
-from collections.abc import Sequence
+from collections.abc import Awaitable, Iterable, Sequence
 from typing import Any, TypeAlias
 
 import hiredis
@@ -36,6 +36,8 @@ _FIRST_PAUSE_S = 0.05
 _LONGEST_PAUSE_S = 1.0
 _WATCHES_PER_TIMEOUT = 4
 _CALLS_PER_TURN = 64
+# The first words of an encoded command are their number: "*9\r\n".
+_TWO_DIGITS, _HEADER = 10, 4
 # Answers that mean "not now": the server did not run the command, and may later.
 _NOT_NOW = (
     "LOADING",
@@ -47,6 +49,20 @@ _NOT_NOW = (
     "TRYAGAIN",
     "MISCONF",
 )
+
+
+class SharedKeys(tuple[bytes, ...]):
+    """The keys of many calls, encoded once for each script."""
+
+    def __init__(self, _keys: Iterable[bytes]) -> None:
+        self._leads: dict[bytes, bytes] = {}
+
+    def lead(self, script: Script) -> bytes:
+        """The encoded words of a call before its arguments."""
+        if script.sha not in self._leads:
+            words = encode((b"EVALSHA", script.sha, len(self), *self))
+            self._leads[script.sha] = words.partition(b"\r\n")[2]
+        return self._leads[script.sha]
 
 
 class Link:
@@ -108,7 +124,7 @@ class Link:
 
         Raises as `call` does.
         """
-        reply = await self._send(_evaluate(b"EVALSHA", script.sha, keys, args))
+        reply = await self._send(evaluation((script, keys, args)))
         if not isinstance(reply, hiredis.ReplyError):
             return reply
         if str(reply).startswith("NOSCRIPT"):
@@ -171,9 +187,8 @@ class Link:
         Raises as `run` does. What the server refuses of the commands alone raises
         `OutcomeUnknownError`: the script may have run, and all of it is to be done again.
         """
-        script, keys, args = call
         payloads = [encode(command) for command in commands]
-        payloads.append(_evaluate(b"EVALSHA", script.sha, keys, args))
+        payloads.append(evaluation(call))
         *replies, reply = await self._send_all(payloads)
         if isinstance(reply, hiredis.ReplyError):
             was_lost = str(reply).startswith("NOSCRIPT")
@@ -211,14 +226,16 @@ class Link:
     async def __aexit__(self, *_: object) -> None:
         await self.close()
 
-    async def _send(self, payload: bytes) -> Any:
+    def _send(self, payload: bytes) -> Awaitable[Any]:
         connection = self._connection
-        if connection is None:
-            connection = await self._wait_for_connection()
-        if not connection.has_room:
-            await connection.drained()
-            return await self._send(payload)
-        return await connection.send(payload)
+        if connection is None or not connection.has_room:
+            return self._send_later(payload)
+        return connection.send(payload)
+
+    async def _send_later(self, payload: bytes) -> Any:
+        connection = self._connection or await self._wait_for_connection()
+        await connection.drained()
+        return await self._send(payload)
 
     async def _send_all(self, payloads: list[bytes]) -> list[Any]:
         if not payloads:
@@ -232,8 +249,7 @@ class Link:
         replies: list[asyncio.Future[Any]] = []
         for start in range(0, len(calls), _CALLS_PER_TURN):
             turn = calls[start : start + _CALLS_PER_TURN]
-            payloads = [_evaluate(b"EVALSHA", call[0].sha, call[1], call[2]) for call in turn]
-            replies += connection.send_all(payloads)
+            replies += connection.send_all([evaluation(call) for call in turn])
             await asyncio.sleep(0)
             if not connection.is_open:
                 break
@@ -345,6 +361,9 @@ def _single(url: str) -> Address:
 def evaluation(call: Call) -> bytes:
     """A call as an encoded command that names its script by digest, for `Link.post`."""
     script, keys, args = call
+    if isinstance(keys, SharedKeys) and len(args) < _TWO_DIGITS:
+        count = 3 + len(keys) + len(args)
+        return b"*%d\r\n%b%b" % (count, keys.lead(script), encode(args)[_HEADER:])
     return _evaluate(b"EVALSHA", script.sha, keys, args)
 
 
