@@ -13,7 +13,7 @@ from typing import Any, Literal, NamedTuple, TypeGuard
 from careerlens.wire.cancel import CANCELLED_CODE, CANCELLED_REASON, ERROR_CODE, cancel_channel
 from careerlens.wire.connection import Arg, encode_word, template
 from careerlens.wire.keys import QueueKeys
-from careerlens.wire.link import Call
+from careerlens.wire.link import Call, SharedKeys
 from careerlens.wire.packing import pack
 from careerlens.wire.scripts import Script, bullmq_script, own_script
 
@@ -88,7 +88,7 @@ class QueueCalls:
         base, job = self._base, job_id.encode()
         keys = tuple(base + suffix.encode().replace(b"*", job) for suffix in suffixes.split())
         if not job_id:
-            self._known[suffixes] = keys
+            keys = self._known[suffixes] = SharedKeys(keys)
         return keys
 
     # Producing
