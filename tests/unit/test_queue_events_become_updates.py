@@ -6,10 +6,19 @@ import json
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from careerlens.jobs.endings import ends_job
 from careerlens.jobs.model import JobEventKind, JobStatus, JobUpdate
-from careerlens.realtime.translate import JobFacts, describe, needs_facts, starts_job
+from careerlens.realtime.entries import encode_update
+from careerlens.realtime.translate import (
+    JobFacts,
+    describe,
+    describe_encoded,
+    needs_facts,
+    starts_job,
+)
 from careerlens.wire.cancel import CANCELLED_REASON
 from careerlens.wire.events import QueueEvent
 
@@ -145,3 +154,27 @@ def test_jobs_are_live_from_their_start_to_their_end() -> None:
     assert not starts_job(event("waiting"))
     assert all(ends_job(event(name)) for name in ("completed", "failed", "removed"))
     assert not any(ends_job(event(name)) for name in ("active", "waiting", "progress"))
+
+
+_names = st.sampled_from(
+    "added waiting waiting-children delayed active progress completed failed removed".split()  # noqa: SIM905
+)
+_fields = st.dictionaries(
+    st.sampled_from(["prev", "delay", "data", "failedReason", "returnvalue", "name"]),
+    st.sampled_from(["active", "waiting", "completed", "12", '{"percent":3}', "x"]),
+    max_size=4,
+)
+_ids = st.text(min_size=1, max_size=20) | st.sampled_from(
+    ["user-1:echo:1700000000000:AAAAAAAAAAAAAAAA", 'a"b', "a\\b", "é", "\ue000", "a\nb", "[^]"]
+)
+
+
+@given(_names, _ids, _fields, st.integers(0, 3), st.sampled_from(["echo", "ein Wort", 'e"c\\o']))
+def test_what_is_encoded_ahead_is_what_would_be_encoded(
+    name: str, job_id: str, fields: dict[str, str], attempts: int, queue: str
+) -> None:
+    happened = QueueEvent("1700000000123-4", name, job_id, fields)
+    facts = JobFacts(attempts_made=attempts, error_code="timeout")
+    update = describe(happened, queue, facts)
+    expected = None if update is None else encode_update(update)
+    assert describe_encoded(happened, queue, facts) == expected

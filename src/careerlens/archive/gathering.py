@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from typing import Any
 
 from careerlens.archive.records import ArchivedJob
@@ -97,8 +98,13 @@ def row_of_new(queue: str, job_id: str, fields: Sequence[bytes | None]) -> Archi
         owner=ours.user_id,
         type=queue,
         status=JobStatus.QUEUED,
-        max_attempts=record.max_attempts,
+        max_attempts=_max_attempts(record.opts_text.replace(job_id.encode(), b"")),
     )
+
+
+@lru_cache(maxsize=64)  # the options of the jobs of a type differ by the job's id alone
+def _max_attempts(opts: bytes) -> int:
+    return JobRecord("", {b"opts": opts}).max_attempts
 
 
 def _owner_of(record: JobRecord) -> str | None:

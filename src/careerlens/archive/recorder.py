@@ -2,7 +2,7 @@
 
  for each queue:  read from the stored position ──▶ look the jobs up ──▶ one transaction:
                         ▲   at most each 200 ms,                        rows and position
-                        │   at most 500 events                                │
+                        │   at most 2,000 events                              │
                         └──────────────────────────────────────────────◀──────┘
 
 The event stream is the outbox: while the database is away nothing is read, and nothing is lost
@@ -48,7 +48,7 @@ from careerlens.wire.opening import open_link
 
 LEASE_KEY = "careerlens:recorder"
 GROUP_EVERY_S = 0.2
-FULL_GROUP = 500
+FULL_GROUP = 2_000
 _IDLE_POSITION_EVERY_S = 1.0
 _LOOK_FOR_QUEUES_EVERY_S = 5.0
 _PRUNE_EVERY_S = 3600.0
@@ -98,7 +98,8 @@ class QueueRecorder:
 
     async def _follow(self) -> None:
         self._stored = await self._store.position(self._queue.name)
-        async with EventReader(self._url, self._queue.keys, self._stored or START) as reader:
+        position = self._stored or START
+        async with EventReader(self._url, self._queue.keys, position, batch=FULL_GROUP) as reader:
             async for item in reader:
                 began = time.monotonic()
                 if isinstance(item, Gap):

@@ -18,8 +18,10 @@ _MAX_BIG_INTEGER = 2**63 - 1
 
 def is_storable(job: ArchivedJob) -> bool:
     """Whether every database can hold what names the job, exactly as it is."""
-    return len(job.job_id.encode("utf-8", "replace")) <= MAX_JOB_ID_BYTES and all(
-        text is None or text == _storable_text(text) for text in (job.queue, job.job_id, job.owner)
+    return len(job.job_id.encode("utf-8", "replace")) <= MAX_JOB_ID_BYTES and (
+        _storable_text(job.job_id) == job.job_id
+        and _storable_text(job.queue) == job.queue
+        and _storable_text(job.owner) == job.owner
     )
 
 

@@ -65,6 +65,7 @@ def new_job_id(user_id: str, job_type: str, *, now_ms: int | None = None) -> Job
     )
 
 
+@lru_cache(maxsize=2_048)  # of each job there is more than one event to tell
 def parse_job_id(text: str) -> JobId | None:
     """Take one of our ids apart; None when it is malformed, or was made by a foreign producer.
 

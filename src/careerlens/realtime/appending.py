@@ -39,7 +39,11 @@ class Steps:
 
     def append(self, owner: str, update: JobUpdate) -> None:
         """Tell the owner."""
-        self._add(owner, "append", UPDATE_FIELD, encode_update(update))
+        self.append_encoded(owner, encode_update(update))
+
+    def append_encoded(self, owner: str, update: str) -> None:
+        """Tell the owner what `encode_update` has encoded."""
+        self._add(owner, "append", UPDATE_FIELD, update)
 
     def ask_to_resync(self, owner: str, reason: str) -> None:
         """Tell the owner that entries are missing."""

@@ -29,13 +29,13 @@ from careerlens.realtime.resync import owners_concerned
 from careerlens.realtime.translate import (
     NOTHING_KNOWN,
     JobFacts,
-    describe,
+    describe_encoded,
     needs_facts,
     starts_job,
 )
 from careerlens.wire.cancel import ERROR_CODE
 from careerlens.wire.errors import CommandRejectedError
-from careerlens.wire.events import EventReader, Gap, GapKind, QueueEvent, stream_position
+from careerlens.wire.events import BATCH, EventReader, Gap, GapKind, QueueEvent, stream_position
 from careerlens.wire.keys import QueueKeys
 from careerlens.wire.lease import Lease, LeaseLostError
 from careerlens.wire.link import Link
@@ -48,6 +48,8 @@ LEASE_S = 2.0
 EVENTS_PER_STEP = 200
 # A round costs much the same for one event as for many. The first one after a rest is told at once.
 ROUND_S = 0.01
+BUSY_ROUND_S = 0.04
+BUSY_EVENTS_PER_S = 4_000
 _LINK_TIMEOUT_S = 2.0
 _REASONS_TO_STAND_BY = (
     LeaseLostError,
@@ -143,16 +145,18 @@ class QueueRelay:
 
     async def _carry(self, ledger: Ledger) -> None:
         position = await ledger.open()
+        began = time.monotonic()
         async with EventReader(self._url, self._keys, position=position) as reader:
             async for item in reader:
                 if isinstance(item, Gap):
                     await self._announce_gap(item, ledger)
                     continue
-                began = time.monotonic()
+                before, began = began, time.monotonic()
                 for events in _chunks(item):
                     await self._tell(events, ledger)
                 # Whatever happens meanwhile comes in one round.
-                await asyncio.sleep(max(0.0, began + ROUND_S - time.monotonic()))
+                round_s = _round_s(len(item), began - before)
+                await asyncio.sleep(max(0.0, began + round_s - time.monotonic()))
 
     async def _tell(self, events: list[QueueEvent], ledger: Ledger) -> None:
         owners = await self._owners.resolve(event.job_id for event in events if event.job_id)
@@ -175,9 +179,9 @@ class QueueRelay:
         if starts_job(event):
             steps.index(owner, member, event.timestamp_ms)
         try:
-            update = describe(event, self._keys.queue, facts)
+            update = describe_encoded(event, self._keys.queue, facts)
             if update is not None:
-                steps.append(owner, update)
+                steps.append_encoded(owner, update)
         except (ValueError, RecursionError) as error:
             # A worker of another make may write what no JSON can carry; its owner asks again.
             _log.warning("event_unreadable", queue=self._keys.queue, id=event.id, reason=str(error))
@@ -213,6 +217,16 @@ class QueueRelay:
             "events_missed", queue=self._keys.queue, after=gap.after, resumed_at=gap.resumed_at
         )
         await ledger.begin_anew(steps, gap.resumed_at)
+
+
+def _round_s(events: int, since_s: float) -> float:
+    """How long a round takes that has read so many events, so long after the one before it.
+
+    Where thousands come each second, fewer and larger rounds leave more of the server and of our
+    process to those who cause them. A full one may have left some behind, which go at once.
+    """
+    is_busy = events > BUSY_EVENTS_PER_S * since_s and events < BATCH
+    return BUSY_ROUND_S if is_busy else ROUND_S
 
 
 def _chunks(events: list[QueueEvent]) -> Iterator[list[QueueEvent]]:

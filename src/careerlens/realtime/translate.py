@@ -18,19 +18,25 @@ the same; `duplicated`, `deduplicated`, `retries-exhausted`, `drained`, `paused`
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 from careerlens.foundation.foreignjson import parse_foreign
 from careerlens.jobs.endings import follows_end, status_of_failure
 from careerlens.jobs.model import JobEventKind, JobProgress, JobStatus, JobUpdate
 from careerlens.jobs.progress import read_progress
+from careerlens.realtime.entries import encode_update
 from careerlens.wire.events import QueueEvent
 
 MAX_ERROR_LENGTH = 2_000
 MAX_PROGRESS_LENGTH = 16_384
 _NOT_YET = ""
+_BARE = frozenset({"active", "completed"})
+_IN_JSON = re.compile(r"[A-Za-z0-9 !#-\[\]-~]+")  # what stands for itself there
+_NO_ID = "\ue000"  # nothing that can be printed, as what can name a queue
 _REMOVED_AS = {"completed": JobStatus.COMPLETED, "failed": JobStatus.FAILED}
 
 
@@ -70,6 +76,31 @@ def describe(event: QueueEvent, queue: str, facts: JobFacts = NOTHING_KNOWN) -> 
         timestamp=int(event.id.partition("-")[0]),
         **told,
     )
+
+
+def describe_encoded(event: QueueEvent, queue: str, facts: JobFacts = NOTHING_KNOWN) -> str | None:
+    """What `encode_update` makes of `describe`.
+
+    Most events tell nothing but their name, the job and the time; those are put into a text that
+    was encoded once.
+    """
+    job_id = event.job_id
+    is_bare = event.name in _BARE or (event.name == "waiting" and not needs_facts(event))
+    if is_bare and job_id is not None and _IN_JSON.fullmatch(job_id):
+        before, between = _pattern(event.name, queue)
+        return f"{before}{job_id}{between}{event.timestamp_ms}}}"
+    update = describe(event, queue, facts)
+    return None if update is None else encode_update(update)
+
+
+@lru_cache(maxsize=1_024)
+def _pattern(name: str, queue: str) -> tuple[str, str]:
+    """The update that bare events of this name make, before the job's id and before the time."""
+    update = describe(QueueEvent("0-0", name, _NO_ID, {}), queue)
+    assert update is not None, "bare events all tell something"
+    before, between = encode_update(update).split(_NO_ID)
+    assert between.endswith(":0}"), "the time stands at the end"
+    return before, between.removesuffix("0}")
 
 
 def _waiting(fields: Mapping[str, str], facts: JobFacts) -> dict[str, Any]:

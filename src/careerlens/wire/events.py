@@ -18,7 +18,7 @@ from collections import deque
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Any, TypeAlias
+from typing import Any, NamedTuple, TypeAlias
 
 from careerlens.foundation.errors import ServiceUnavailableError
 from careerlens.wire.keys import QueueKeys
@@ -28,12 +28,11 @@ from careerlens.wire.opening import open_link
 START = "0-0"
 _BLOCK_S = 5.0
 _SILENCE_S = 15.0
-_BATCH = 500
+BATCH = 500
 _PAUSE_S = 0.5
 
 
-@dataclass(frozen=True, slots=True)
-class QueueEvent:
+class QueueEvent(NamedTuple):
     """One entry of the stream. `fields` holds what the event carries besides name and job."""
 
     id: str
@@ -81,7 +80,7 @@ async def last_position(link: Link, keys: QueueKeys) -> str:
 class EventReader:
     """An endless iterator over batches of events, and over gaps, from `position` on.
 
-    Yields a non-empty list of `QueueEvent` or a `Gap`. `position` moves on when the next item
+    Yields a non-empty list of `QueueEvent`, at most `batch`, or a `Gap`. `position` moves on when the next item
     is asked for, so an item that was not worked off is what a new reader from the stored
     position sees again. Connection failures are waited out. `stalled` is true while the server
     cannot be reached.
@@ -94,11 +93,14 @@ class EventReader:
     ```
     """
 
-    def __init__(self, url: str, keys: QueueKeys, position: str = START) -> None:
+    def __init__(
+        self, url: str, keys: QueueKeys, position: str = START, *, batch: int = BATCH
+    ) -> None:
         stream_position(position)
         self.keys = keys
         self.position = position
         self.stalled = False
+        self._batch = batch
         self._link = open_link(url, name=f"careerlens:events:{keys.queue}", timeout_s=_SILENCE_S)
         self._ready: deque[Item] = deque()
         self._handed_out: Item | None = None
@@ -161,7 +163,7 @@ class EventReader:
             [
                 ("MULTI",),
                 ("XRANGE", stream, position, position),
-                ("XRANGE", stream, f"({position}", "+", "COUNT", _BATCH),
+                ("XRANGE", stream, f"({position}", "+", "COUNT", self._batch),
                 ("XINFO", "STREAM", stream),
                 ("EXEC",),
             ]
@@ -195,7 +197,13 @@ def _just_before(entry_id: str) -> str:
 
 def _event(entry: Any) -> QueueEvent:
     entry_id, flat = entry
-    texts = [part.decode(errors="replace") for part in flat]
-    fields = dict(zip(texts[::2], texts[1::2], strict=True))
-    name = fields.pop("event", "")
-    return QueueEvent(entry_id.decode(), name, fields.pop("jobId", None), fields)
+    name, job_id, fields = "", None, {}
+    for at in range(0, len(flat), 2):
+        key, value = flat[at], str(flat[at + 1], "utf-8", "replace")
+        if key == b"event":
+            name = value
+        elif key == b"jobId":
+            job_id = value
+        else:
+            fields[str(key, "utf-8", "replace")] = value
+    return QueueEvent(entry_id.decode(), name, job_id, fields)
