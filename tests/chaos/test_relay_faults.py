@@ -39,7 +39,7 @@ async def numbers_told(feed: Feed, user: str) -> list[int]:
 
 async def test_leaders_killed_in_the_middle_of_it_lose_and_double_nothing(redis_url: str) -> None:
     """Each kill has a standby that goes on. Users are told of their jobs in order, each once."""
-    kills, each = sized(4, 20), sized(200, 500)
+    kills, each = sized(3, 20), sized(200, 500)
     users = [f"user-{number}" for number in range(4)]
     expected: dict[str, list[str]] = {user: [] for user in users}
     takeovers: list[float] = []

@@ -1,0 +1,110 @@
+"""Whatever a client says it has seen last: it hears its own user's entries and nobody else's."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack
+from pathlib import Path
+
+import httpx
+import pytest
+from redis.asyncio import Redis
+
+from apis import RunningApi, running_api
+from careerlens.jobs.keys import feed_key
+from event_streams import Events, listening
+from figures import show
+from gateways import RunningGateway, connected, running_gateway
+from telling import Teller
+
+GARBAGE = [
+    "", "-", "--", "abc", "0", "1", "1-", "-1", "-1-0", "1--1", "1-2-3", "1-1", "1.5-0", "1e3-0",
+    "0x10-0", "$", "+", ">", "*", "1-*", "(1-0", " 1-0", "1-0 ", "１-0", "١-١", "NaN", "null", "{}",
+    "../mallory", "careerlens:{mallory}:feed", "1-0; FLUSHALL", "'; DROP TABLE jobs; --",
+    "99999999999999-0", "18446744073709551615-18446744073709551615", "18446744073709551616-0",
+    "9" * 400, "1-" + "9" * 400,
+]  # fmt: skip
+
+
+@pytest.fixture
+async def gateway(redis_url: str) -> AsyncIterator[RunningGateway]:
+    async with running_gateway(redis_url) as gateway:
+        yield gateway
+
+
+@pytest.fixture
+async def api(redis_url: str, tmp_path: Path) -> AsyncIterator[RunningApi]:
+    async with running_api(redis_url, tmp_path) as api:
+        yield api
+
+
+@pytest.fixture
+async def teller(redis: Redis) -> Teller:
+    """Mallory's entries stand before, among and after ada's, and at other places."""
+    for user, milliseconds in (
+        ("ada", 2),
+        ("ada", 4),
+        ("mallory", 1),
+        ("mallory", 3),
+        ("mallory", 5),
+    ):
+        await redis.xadd(feed_key(user), {"resync": user}, id=f"170000000000{milliseconds}-5")
+    return Teller(redis)
+
+
+FOREIGN = [
+    f"170000000000{milliseconds}-{sequence}" for milliseconds in (1, 3, 5) for sequence in (4, 5, 6)
+]
+PLACES = [*GARBAGE, *FOREIGN]
+
+
+async def test_over_a_socket(gateway: RunningGateway, teller: Teller) -> None:
+    values = [*PLACES, 7, -1, 1.5, True, [], {"a": 1}, ["0-0"]]
+    async with AsyncExitStack() as connections:
+        clients = await asyncio.gather(
+            *(
+                connections.enter_async_context(connected(gateway, "ada", lastEventId=value))
+                for value in values
+            )
+        )
+        for client in clients:
+            await client.hears("resync")
+        await teller.tell(["mallory", "ada"])
+        for client in clients:
+            await client.hears("job:update")
+    resyncs = [resync for client in clients for resync in client.all("resync")]
+    told = [update for client in clients for update in client.updates]
+    leaks = sum(update["jobId"] != "ada-job" for update in told)
+    show("J9, sockets", values=len(values), resyncs=len(resyncs), told=len(told), leaks=leaks)
+    assert {resync["id"] for resync in resyncs} == {"1700000000004-5"}
+    assert (len(resyncs), len(told), leaks) == (len(values), len(values), 0)
+
+
+async def test_over_http(api: RunningApi, teller: Teller) -> None:
+    leaks = mistakes = 0
+    values = PLACES
+    async with api.client("ada") as client:
+        for value in values:
+            async with listening(
+                client, f"/api/jobs/events?{httpx.QueryParams(lastEventId=value)}"
+            ) as events:
+                name, _ = await required(events)
+                assert name == "resync", value
+                await teller.tell(["mallory", "ada"])
+                name, entry = await required(events)
+                assert (name, entry["id"]) == ("job:update", teller.ids["ada"][-1])
+                leaks += entry["jobId"] != "ada-job"
+            if value.isascii() and value == value.strip():
+                headers = {"Last-Event-ID": value}
+                response = await client.get("/api/jobs/unknown/events", headers=headers)
+                mistakes += response.status_code >= 500
+                assert response.status_code == 404
+    show("J9, HTTP", values=len(values), leaks=leaks, answers_of_5xx=mistakes)
+    assert (leaks, mistakes) == (0, 0)
+
+
+async def required(events: Events) -> tuple[str, dict[str, str]]:
+    event = await events.next()
+    assert event is not None
+    return event
