@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, Literal, TypeAlias
 
 from careerlens.wire.keys import is_safe_job_id
@@ -67,6 +67,12 @@ class JobOptions:
         if self.delay_ms < 0:
             raise ValueError(f"delay_ms must not be negative, got {self.delay_ms}")
 
+    @property
+    def is_constant(self) -> bool:
+        """Whether they are the same for ever: mappings may be changed by whoever made them."""
+        kept = self.remove_on_complete, self.remove_on_fail
+        return not any(isinstance(retention, Mapping) for retention in kept)
+
     def check_at(self, now_ms: int, job_id: str | None = None) -> None:
         """Raise `ValueError` if a job added now would damage its queue or be due past 2039.
 
@@ -93,13 +99,17 @@ class JobOptions:
         return wire | {name: value for name, value in optional.items() if value is not None}
 
 
+PLAIN = JobOptions()
+"""BullMQ's defaults."""
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class NewJob:
     """A job that is to be added, one of many or again and again."""
 
     name: str
     data: Mapping[str, Any]
-    options: JobOptions = field(default_factory=JobOptions)
+    options: JobOptions = PLAIN
 
 
 def _plain(retention: Retention) -> object:

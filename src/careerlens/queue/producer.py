@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
-from typing import Any, Literal, TypeAlias
+from typing import Any, Literal
 from uuid import uuid4
 
 import careerlens
 from careerlens.foundation.clock import epoch_ms
-from careerlens.queue.options import MAX_PRIORITY, JobOptions, NewJob
+from careerlens.queue.options import MAX_PRIORITY, PLAIN, JobOptions, NewJob
 from careerlens.queue.record import NOWHERE, JobRecord, QueueState, Standing
 from careerlens.queue.schedulers import Schedulers
 from careerlens.wire.calls import LOG_LINES_KEPT, Adding, QueueCalls
@@ -28,10 +28,7 @@ _OBLITERATED_PER_CALL = 1_000
 _DIGITS_OF_A_TIME = 15
 
 
-_PLAIN = JobOptions()
 _HOLE = "\0"
-_Known: TypeAlias = dict[int, Adding]
-"""How jobs are stored, by the identity of their options."""
 
 
 class CancelOutcome(StrEnum):
@@ -76,6 +73,7 @@ class Queue:
         self.schedulers = Schedulers(link, self.keys)
         self._link = link
         self._calls = QueueCalls(self.keys)
+        self._last: tuple[JobOptions, Adding] | None = None
 
     async def open(self) -> None:
         """Tell the queue how much history to keep and who we are. Harmless to repeat."""
@@ -100,7 +98,8 @@ class Queue:
         Raises `ValueError` for an id that would damage the queue, a due time past 2039, or
         data that is not strict JSON.
         """
-        call = self._adding(name, data, options or _PLAIN, {})
+        options = options or PLAIN
+        call = self._adding(name, data, options, self._stored_by(options))
         reply = await (self._link.run_behind(ahead, call) if ahead else self._link.run(*call))
         return self._added(reply, call)
 
@@ -130,19 +129,28 @@ class Queue:
 
     async def add_bulk(self, jobs: Sequence[NewJob]) -> list[str]:
         """Add many jobs in one round trip; each stands or falls on its own, as by `add`."""
-        known: _Known = {}
-        calls = [self._adding(job.name, job.data, job.options, known) for job in jobs]
+        options = {id(job.options): job.options for job in jobs}
+        known = {key: self._stored_by(one) for key, one in options.items()}
+        calls = [
+            self._adding(job.name, job.data, job.options, known[id(job.options)]) for job in jobs
+        ]
         replies = await self._link.run_many(calls)
         return [self._added(reply, call) for reply, call in zip(replies, calls, strict=True)]
 
     def _adding(
-        self, name: str, data: Mapping[str, Any], options: JobOptions, known: _Known
+        self, name: str, data: Mapping[str, Any], options: JobOptions, adding: Adding
     ) -> Call:
         now_ms = epoch_ms() if options.timestamp_ms is None else options.timestamp_ms
         options.check_at(now_ms)
-        if (adding := known.get(id(options))) is None:
-            adding = known[id(options)] = self._calls.adding(options.to_wire())
         return self._calls.add(options.job_id or "", name, strict_json(data), adding, now_ms)
+
+    def _stored_by(self, options: JobOptions) -> Adding:
+        """As jobs with these options are stored: of many in a row, they are encoded once."""
+        if self._last is not None and self._last[0] is options:
+            return self._last[1]
+        adding = self._calls.adding(options.to_wire())
+        self._last = (options, adding) if options.is_constant else None
+        return adding
 
     def _added(self, reply: Any, call: Call) -> str:
         if isinstance(reply, int) and reply < 0:
@@ -216,10 +224,22 @@ class Queue:
 
     async def next_in_line(self) -> JobRecord | None:
         """The waiting job that is taken next; None when none waits."""
+        first = await self._first_in_line()
+        return await self.job(first) if first is not None else None
+
+    async def waiting_since_ms(self) -> int | None:
+        """When the waiting job that is taken next was made; None when none waits."""
+        first = await self._first_in_line()
+        if first is None:
+            return None
+        made = await self._link.call("HGET", self.keys.job(first), "timestamp")
+        return int(made) if _is_number(made) else None
+
+    async def _first_in_line(self) -> str | None:
         first = await self._link.call("LINDEX", self.keys.wait, -1)
         if first is None:
             first = next(iter(await self._link.call("ZRANGE", self.keys.prioritized, 0, 0)), None)
-        return await self.job(_text(first)) if first is not None else None
+        return _text(first) if first is not None else None
 
     async def counts(self) -> dict[str, int]:
         """How many jobs are in each state, by the names of `QueueState`."""
