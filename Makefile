@@ -97,7 +97,7 @@ bench-api: $(INSTALLED) $(PEERS_INSTALLED) ## Measure POST /api/jobs beside Fast
 	$(VENV_PYTHON) benchmarks/api/measure.py $(ARGS)
 
 .PHONY: bench-realtime
-bench-realtime: $(INSTALLED) $(PEERS_INSTALLED) ## Measure live updates beside Node's socket.io
+bench-realtime: $(INSTALLED) $(PEERS_INSTALLED) $(PAGE) ## Measure live updates beside Node's socket.io
 	$(VENV_PYTHON) benchmarks/realtime/measure.py $(ARGS)
 
 .PHONY: soak

@@ -277,7 +277,7 @@ def _panel(metric: Metric, systems: Mapping[str, Figure], left: int, top: int) -
     ranked = _ranked(metric, systems)
     usual = statistics.median(figure["median"] for _, figure in ranked)
     longest = min(max(figure["max"] for _, figure in ranked), OFF_THE_SCALE * usual)
-    scale = (PANEL_WIDTH - LABEL - 86) / longest
+    scale = (PANEL_WIDTH - LABEL - 86) / (longest or 1)
     lines = [
         f'<g transform="translate({left + 8},{top})">',
         f'<text class="title" x="0" y="20">{escape(metric.title)}</text>',
