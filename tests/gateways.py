@@ -18,6 +18,7 @@ from careerlens.realtime.connection import Limits
 from careerlens.realtime.fanout import Fanout
 from careerlens.realtime.feed import Feed
 from careerlens.realtime.gateway import Gateway
+from careerlens.realtime.measures import Measures
 from careerlens.realtime.server import listen, make_server, serve_until_cancelled
 from careerlens.realtime.session import Services
 from careerlens.wire.link import Link
@@ -74,6 +75,7 @@ async def running_gateway(
             link=link,
             limits=limits,
             max_per_address=configured.socket_max_per_address,
+            measures=Measures(configured, link, Registry()),
         )
         listener = listen("127.0.0.1", port)
         closing.callback(listener.close)

@@ -156,6 +156,9 @@ def test_every_route_is_described(tmp_path: Path) -> None:
         ("/problems/{code}", "GET"),
         ("/health/live", "GET"),
         ("/health/ready", "GET"),
+        ("/metrics", "GET"),
+        ("/api/tickets", "POST"),
+        ("/api/jobs/events", "GET"),
     }
 
 

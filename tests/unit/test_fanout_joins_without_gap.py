@@ -153,7 +153,7 @@ async def test_a_feed_that_lost_its_end_is_followed_from_there() -> None:
     feed.grow(entry(10))
     await eventually(lambda: len(socket.received) == 1)
     rewound = Resync(id="4-0", reason="position_not_retained")
-    hub = fanout._hubs["ada"]
+    hub = fanout.hubs["ada"]
     hub.take(Page(entries=[rewound], position="4-0", is_last=True))
     hub.take(Page(entries=[entry(5)], position="5-0", is_last=True))
     assert socket.received[1:] == [encode(rewound), encode(entry(5))]

@@ -16,7 +16,7 @@ from starlette.responses import HTMLResponse, JSONResponse
 from starlette.types import ASGIApp
 
 from careerlens import __version__
-from careerlens.api import health, jobs, live, pages, texts
+from careerlens.api import health, jobs, live, metrics, pages, texts
 from careerlens.api.answers import answer_errors
 from careerlens.api.middleware import OriginRules, RequestFrame
 from careerlens.api.openapi import describe_api
@@ -64,10 +64,12 @@ def create_app(
     redis_url: str,
     registry: Registry,
     archive: ArchiveStore | None = None,
+    relay: Relay | None = None,
 ) -> FastAPI:
     """The application. Redis and the archive may be away while it starts and while it runs.
 
-    `archive` stays the caller's to close; without one, the application opens its own.
+    `archive` stays the caller's to close; without one, the application opens its own. `relay` is
+    the one that runs beside it, if any, for the metrics.
 
     Raises `ConfigurationError` when no safe way to know callers is set.
     """
@@ -101,11 +103,13 @@ def create_app(
         redirect_slashes=False,
     )
     app.state.settings = settings
+    app.state.relay = relay
     app.include_router(jobs.router)
     app.include_router(live.router)
     app.include_router(texts.router)
     app.include_router(pages.router)
     app.include_router(health.router)
+    app.include_router(metrics.router)
     answer_errors(app)
     describe_api(app, registry)
     if settings.is_development:
@@ -124,7 +128,10 @@ async def serve(settings: Settings, endpoint: RedisEndpoint) -> None:
     """
     registry = load_registry(settings)
     archive = ArchiveStore.from_settings(settings)
-    app = create_app(settings, redis_url=endpoint.url, registry=registry, archive=archive)
+    relay = Relay(endpoint.url, registry, prefix=settings.queue_prefix)
+    app = create_app(
+        settings, redis_url=endpoint.url, registry=registry, archive=archive, relay=relay
+    )
     host = settings.listen_host(settings.api_host)
     listener = listen(host, settings.api_port, variable="API_PORT")
     server = make_server(app)
@@ -134,7 +141,6 @@ async def serve(settings: Settings, endpoint: RedisEndpoint) -> None:
 
     try:
         async with asyncio.TaskGroup() as tasks:
-            relay = Relay(endpoint.url, registry, prefix=settings.queue_prefix)
             beside = [
                 tasks.create_task(relay.run(), name="relay"),
                 tasks.create_task(

@@ -10,7 +10,7 @@ from starlette.responses import JSONResponse, Response
 from careerlens.api.services import Services, ServicesDep
 from careerlens.foundation.errors import CareerLensError
 from careerlens.foundation.health import LIVE, Condition, Health, word, works
-from careerlens.jobs.working import live_workers
+from careerlens.jobs.pace import live_workers
 
 router = APIRouter(prefix="/health", tags=["health"])
 

@@ -31,7 +31,7 @@ _SAFE_HEADERS = (
     (b"cache-control", b"no-store"),
 )
 _SAFE_NAMES = frozenset(name for name, _ in _SAFE_HEADERS)
-_ROUTINE = ("/health/", "/assets/")
+_ROUTINE = ("/health/", "/assets/", "/metrics")
 _CORS_METHODS = "GET, HEAD, POST"
 _CORS_HEADERS = (
     "Authorization, Content-Type, X-User-Id, Idempotency-Key, Last-Event-ID, X-Request-Id, "

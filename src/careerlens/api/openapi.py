@@ -54,10 +54,11 @@ _PROBLEMS_OF: dict[str, tuple[str, ...]] = {
     "cancelJob": ("job-not-found",),
     "streamEvents": ("too-many-streams",),
     "streamJobEvents": ("job-not-found", "too-many-streams"),
+    "readMetrics": ("unauthenticated", "not-found"),
     "readJobText": ("malformed-request", "job-not-found", "text-gone", "too-many-streams"),
 }  # fmt: skip
 _BY_TICKET = frozenset({"streamEvents", "streamJobEvents"})
-_PUBLIC = frozenset({"isLive", "isReady", "getConfig", "explainProblem"})
+_PUBLIC = frozenset({"isLive", "isReady", "getConfig", "explainProblem", "readMetrics"})
 _ANY_CALL = ("unauthenticated", "origin-refused", "internal-error", "service-unavailable")
 
 

@@ -70,6 +70,11 @@ class StreamPlaces:
         self._is_stopping = False
         revoked.listen(self._end_revoked)
 
+    @property
+    def count(self) -> int:
+        """How many streams are open."""
+        return len(self._places)
+
     @contextmanager
     def taken_by(self, caller: Caller) -> Iterator[Place]:
         """One place inside the block. Raises `ProblemError` when the user has too many."""

@@ -109,7 +109,7 @@ class Authenticator:
             and peer is not None
             and is_loopback(peer)
             and host is not None
-            and is_loopback(_host_name(host))
+            and is_loopback(host_name(host))
         )
 
 
@@ -165,7 +165,7 @@ def _verifier_of(settings: Settings) -> TokenVerifier:
     )
 
 
-def _host_name(host: str) -> str:
+def host_name(host: str) -> str:
     """The name in a Host header, without the port; empty when it is malformed."""
     found = _HOST.fullmatch(host)
     return found["name"].lower() if found else ""

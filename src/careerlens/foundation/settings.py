@@ -28,6 +28,7 @@ from careerlens.foundation.errors import ConfigurationError
 from careerlens.foundation.redisurl import RedisUrl
 
 MIN_SECRET_BYTES = 32
+MIN_METRICS_TOKEN_BYTES = 16
 WEAK_SECRETS = frozenset({"secret", "changeme", "your-jwt-secret-key", "jwt-secret", "password"})
 
 _IN_PLAIN_WORDS = {
@@ -105,6 +106,9 @@ class Settings(BaseModel):
     worker_health_port: int | None = Field(None, alias="WORKER_HEALTH_PORT", ge=0, le=65535)
     shutdown_seconds: float = Field(20.0, alias="CAREERLENS_SHUTDOWN_SECONDS", gt=0)
 
+    metrics_token: SecretStr | None = Field(None, alias="CAREERLENS_METRICS_TOKEN")
+    """What Prometheus sends to read `/metrics`; without it that is for development alone."""
+
     jobs_modules: tuple[str, ...] = Field((), alias="CAREERLENS_JOBS")
     """Python modules with job types of your own, comma separated, beside installed ones."""
 
@@ -121,6 +125,7 @@ class Settings(BaseModel):
     def _fit_together(self) -> Self:
         if self.redis_url is not None:
             RedisUrl.parse(self.redis_url.get_secret_value())
+        self._refuse_short_metrics_token()
         if "*" in self.cors_origins and self.environment is Environment.PRODUCTION:
             raise ConfigurationError(
                 "CORS_ORIGIN",
@@ -149,6 +154,15 @@ class Settings(BaseModel):
                     f"it is shorter than {MIN_SECRET_BYTES} bytes or well known.",
                     "Make one with: openssl rand -base64 48",
                 )
+
+    def _refuse_short_metrics_token(self) -> None:
+        token = self.metrics_token
+        if token is not None and len(token.get_secret_value().encode()) < MIN_METRICS_TOKEN_BYTES:
+            raise ConfigurationError(
+                "CAREERLENS_METRICS_TOKEN",
+                f"it is shorter than {MIN_METRICS_TOKEN_BYTES} bytes.",
+                "Make one with: openssl rand -base64 24",
+            )
 
     @property
     def is_development(self) -> bool:

@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from typing import Self
 
 from careerlens.foundation.clock import epoch_ms
-from careerlens.jobs.keys import queue_workers_key
+from careerlens.jobs.keys import WORKERS_KEY, queue_workers_key
 from careerlens.queue import PlaceInLine, Queue
 from careerlens.wire.connection import Arg
 from careerlens.wire.link import Link
@@ -122,15 +122,25 @@ class Paces:
             return pace
 
     async def _read(self, queue: Queue) -> Pace:
-        since_ms = epoch_ms() - int(HEARTBEAT_LIFE_S * 1000)
-        key = queue_workers_key(queue.name)
-        members, runs_ms, is_paused = await asyncio.gather(
-            self._link.call("ZRANGEBYSCORE", key, since_ms, "+inf"),
+        workers, runs_ms, is_paused = await asyncio.gather(
+            live_presences(self._link, queue.name),
             queue.run_times_ms(RUNS_LOOKED_AT),
             queue.is_paused(),
         )
-        workers = [Presence.read(queue.name, member.decode()) for member in members]
         return Pace.of(runs_ms, workers, is_paused=is_paused)
+
+
+async def live_presences(link: Link, queue: str) -> list[Presence]:
+    """The workers of a queue that have been heard of lately. Raises as `Link.call`."""
+    since_ms = epoch_ms() - int(HEARTBEAT_LIFE_S * 1000)
+    members = await link.call("ZRANGEBYSCORE", queue_workers_key(queue), since_ms, "+inf")
+    return [Presence.read(queue, member.decode()) for member in members]
+
+
+async def live_workers(link: Link) -> int:
+    """How many worker processes have been heard of lately."""
+    since_ms = epoch_ms() - int(HEARTBEAT_LIFE_S * 1000)
+    return int(await link.call("ZCOUNT", WORKERS_KEY, since_ms, "+inf"))
 
 
 def usual(runs_ms: Sequence[int]) -> int | None:

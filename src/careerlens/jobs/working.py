@@ -15,7 +15,7 @@ from careerlens.foundation.logging import get_logger
 from careerlens.foundation.settings import Settings
 from careerlens.jobs.definitions import JobDefinition, Registry
 from careerlens.jobs.keys import WORKERS_KEY
-from careerlens.jobs.pace import HEARTBEAT_LIFE_S, Presence
+from careerlens.jobs.pace import Presence
 from careerlens.jobs.processing import JobProcessor, describe_failure
 from careerlens.jobs.uploads import UploadStore
 from careerlens.jobs.workerhealth import health_of, serve_health
@@ -64,12 +64,6 @@ async def run_worker(
         async with serve_health(settings, ask):
             _log.info("working", types=[definition.type for definition in definitions])
             await _run_all(workers, link, name)
-
-
-async def live_workers(link: Link) -> int:
-    """How many worker processes have been heard of lately."""
-    since_ms = epoch_ms() - int(HEARTBEAT_LIFE_S * 1000)
-    return int(await link.call("ZCOUNT", WORKERS_KEY, since_ms, "+inf"))
 
 
 def _chosen(registry: Registry, types: Collection[str] | None) -> list[JobDefinition]:

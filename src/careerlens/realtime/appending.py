@@ -33,6 +33,8 @@ class Steps:
 
     source: str = ""
     """Id of the event that the steps added next come from."""
+    resyncs: list[str] = field(default_factory=list)
+    """Why owners are asked to resync."""
     _owners: dict[str, int] = field(default_factory=dict)
     _steps: list[str | int] = field(default_factory=list)
     _sources: list[str] = field(default_factory=list)
@@ -48,6 +50,7 @@ class Steps:
     def ask_to_resync(self, owner: str, reason: str) -> None:
         """Tell the owner that entries are missing."""
         self._add(owner, "append", RESYNC_FIELD, reason)
+        self.resyncs.append(reason)
 
     def index(self, owner: str, member: str, created_at_ms: int) -> None:
         """Put a job among the owner's live ones."""

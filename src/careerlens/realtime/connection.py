@@ -97,6 +97,10 @@ class Carrier(Protocol):
 
     can_write: bool
 
+    @property
+    def buffered_bytes(self) -> int:
+        """How much of what was written is still on its way to the network."""
+
     def write(self, data: bytes) -> None:
         """Send frames."""
 
@@ -217,6 +221,11 @@ class Connection:
         for frame in frames:
             self._put(frame)
         return True
+
+    @property
+    def buffered_bytes(self) -> int:
+        """What waits here, or in the transport, for the client to read it."""
+        return self._outbox_bytes + (self._carrier.buffered_bytes if self._carrier else 0)
 
     @property
     def has_backlog(self) -> bool:

@@ -109,6 +109,7 @@ class Delivery:
                     self.go_back(parse_position(entry.id), frame)
                 else:
                     self.pass_on((parse_position(entry.id),), (frame,), frame)
+            self._hub.fanout.delivered += len(page.entries)
             self.position = parse_position(page.position)
             # Nothing may be awaited between this comparison and joining.
             if self._hub.joins(self):
@@ -122,16 +123,16 @@ class Hub(Interest):
         "_deliveries",
         "_feed",
         "_has_grown",
-        "_hubs",
         "_is_reading",
         "_place",
         "_user_id",
+        "fanout",
         "users",
     )
 
-    def __init__(self, hubs: dict[str, Hub], feed: Feed, user_id: str, position: str) -> None:
+    def __init__(self, fanout: Fanout, feed: Feed, user_id: str, position: str) -> None:
         super().__init__(feed_key(user_id), wake_channel(user_id), position)
-        self._hubs = hubs
+        self.fanout = fanout
         self.users = 0
         self._feed = feed
         self._user_id = user_id
@@ -170,7 +171,7 @@ class Hub(Interest):
         self._deliveries.pop(delivery, None)
         self.users -= 1
         if self.users == 0:
-            del self._hubs[self._user_id]
+            del self.fanout.hubs[self._user_id]
             self._feed.forget(self)
 
     async def read_after(self, position: Position) -> Page:
@@ -208,6 +209,7 @@ class Hub(Interest):
                     delivery.go_back(place, frame)
             else:
                 delivery.pass_on(places, frames, joined)
+        self.fanout.delivered += len(frames) * (len(self._deliveries) - len(late))
         for delivery in late:
             if self._deliveries.pop(delivery, self) is None:
                 delivery.catch_up()
@@ -217,12 +219,14 @@ class Fanout:
     """The hubs of the users who are connected now, one each."""
 
     def __init__(self, feed: Feed) -> None:
+        self.delivered = 0
+        """How many entries were passed on to sockets."""
+        self.hubs: dict[str, Hub] = {}
         self._feed = feed
-        self._hubs: dict[str, Hub] = {}
 
     async def position(self, user_id: str) -> str:
         """Where a socket of this user begins that wants nothing but what comes."""
-        hub = self._hubs.get(user_id)
+        hub = self.hubs.get(user_id)
         return hub.position if hub is not None else await self._feed.position(user_id)
 
     def deliver(self, user_id: str, receiver: Receiver, *, resume_at: str, end: str) -> Delivery:
@@ -230,9 +234,9 @@ class Fanout:
 
         `end` is what `position` has told.
         """
-        hub = self._hubs.get(user_id)
+        hub = self.hubs.get(user_id)
         if hub is None:
-            hub = self._hubs[user_id] = Hub(self._hubs, self._feed, user_id, end)
+            hub = self.hubs[user_id] = Hub(self, self._feed, user_id, end)
         delivery = Delivery(hub, receiver, parse_position(resume_at))
         hub.begin(delivery)
         return delivery

@@ -47,6 +47,8 @@ class Feed:
         # Each of very many followers reads a little: what they send in one turn leaves together.
         self._link = open_link(url, name="careerlens:feed", gathers=True)
         self._wakeups = Wakeups(url)
+        self.lost_positions = 0
+        """How many readers were told to ask again, since what they had read last was gone."""
         self._fetching: set[asyncio.Task[None]] = set()
 
     @property
@@ -98,6 +100,7 @@ class Feed:
         if page is not None:
             return page
         end = await self.position(user_id)
+        self.lost_positions += 1
         resync = Resync(id=end, reason="position_not_retained")
         return Page(entries=[resync], position=end, is_last=False)
 

@@ -23,12 +23,14 @@ from __future__ import annotations
 
 import asyncio
 import gc
+from collections import Counter
 from typing import TYPE_CHECKING, Any
 
 import orjson
 
 from careerlens.auth.authenticator import Authenticator
 from careerlens.auth.revocations import RevocationWatch
+from careerlens.auth.scraping import ScrapingRule, Verdict
 from careerlens.foundation.health import (
     LIVE,
     LIVE_PATH,
@@ -39,12 +41,14 @@ from careerlens.foundation.health import (
     works,
 )
 from careerlens.foundation.logging import get_logger
+from careerlens.foundation.metrics import CONTENT_TYPE, METRICS_PATH, Metric
 from careerlens.jobs.definitions import load_registry
 from careerlens.jobs.manager import JobManager
 from careerlens.realtime.connection import Connection, Limits
 from careerlens.realtime.endpoint import Endpoint
 from careerlens.realtime.fanout import Fanout
 from careerlens.realtime.feed import Feed
+from careerlens.realtime.measures import Measures, reader_metrics, socket_metrics
 from careerlens.realtime.relay import Relay
 from careerlens.realtime.request import (
     FORBIDDEN,
@@ -71,7 +75,17 @@ if TYPE_CHECKING:
     from careerlens.foundation.settings import Settings
 
 DRAIN_S = 1.0
+"""How long clients are given to go elsewhere, at least."""
+_LONGEST_DRAIN_S = 3.0
+_MOVES_PER_S = 4_000
+"""Clients that leave go to other processes, which should not be asked for more in a second."""
 _NEW_OBJECTS_PER_COLLECTION = 20_000
+_UNPROVEN = {
+    "type": "about:blank",
+    "title": "Unauthorized",
+    "status": 401,
+    "detail": "Send CAREERLENS_METRICS_TOKEN as `Authorization: Bearer <token>`.",
+}
 _log = get_logger("careerlens.realtime.gateway")
 
 
@@ -86,10 +100,14 @@ class Gateway:
         link: Link,
         limits: Limits | None = None,
         max_per_address: int = 0,
+        measures: Measures | None = None,
     ) -> None:
         self.limits = limits or Limits()
         self._services = services
         self._link = link
+        self._measures = measures
+        self._opened = 0
+        self._closed: Counter[str] = Counter()
         self._sessions: set[Session] = set()
         self._introductions = Deadlines[Session](
             self.limits.introduction_s, Session.check_introduced
@@ -111,9 +129,18 @@ class Gateway:
         path = scope["path"]
         if _is_ours(path):
             await self._endpoint(scope, receive, send)
-        else:
-            status, answer = await self._health(path, str(scope["method"]))
-            await _send_json(send, status, answer)
+            return
+        if path == METRICS_PATH and scope["method"] == "GET" and self._measures is not None:
+            verdict = _verdict(self._measures.rule, Head.of_scope(scope))
+            if verdict is Verdict.WELCOME:
+                text = await self._measures.text(self.metrics())
+                await _send(send, 200, CONTENT_TYPE.encode(), text)
+                return
+            if verdict is Verdict.UNPROVEN:
+                await _send_json(send, 401, _UNPROVEN)
+                return
+        status, answer = await self._health(path, str(scope["method"]))
+        await _send_json(send, status, answer)
 
     def open_websocket(self, head: Head, socket: Websocket) -> None:
         """Open a socket. Raises `BadRequestError` to refuse it."""
@@ -125,11 +152,12 @@ class Gateway:
         """Ask clients to go elsewhere, then close what is left. New ones are refused."""
         self._endpoint.is_draining = True
         sessions = [session for session in self._sessions if session.user_id is not None]
+        drain_s = min(max(DRAIN_S, len(sessions) / _MOVES_PER_S), _LONGEST_DRAIN_S)
         for session in sessions:
-            session.announce("server:draining", {"withinMs": int(DRAIN_S * 1000)})
+            session.announce("server:draining", {"withinMs": int(drain_s * 1000)})
         ends = [asyncio.ensure_future(session.ended()) for session in sessions]
         if ends:
-            await asyncio.wait(ends, timeout=DRAIN_S)
+            await asyncio.wait(ends, timeout=drain_s)
         for connection in list(self._endpoint.connections):
             connection.close("draining")
         await asyncio.gather(*ends)
@@ -137,15 +165,27 @@ class Gateway:
     def _start(self, connection: Connection) -> None:
         session = Session(connection, self._services, on_ended=self._end)
         self._sessions.add(session)
+        self._opened += 1
         self._introductions.add(session)
 
     def _end(self, session: Session, connection: Connection) -> None:
         self._sessions.discard(session)
+        self._closed[connection.closed_because or ""] += 1
         self._endpoint.closed(connection)
 
     def _end_revoked(self) -> None:
         for session in list(self._sessions):
             session.check_revoked()
+
+    def metrics(self) -> list[Metric]:
+        """What the sockets are, and have been."""
+        sockets = socket_metrics(
+            self._endpoint.connections,
+            opened=self._opened,
+            closed=self._closed,
+            delivered=self._services.fanout.delivered,
+        )
+        return [*sockets, *reader_metrics(self._services.feed)]
 
     async def _health(self, path: str, method: str) -> tuple[int, dict[str, Any]]:
         if path in {LIVE_PATH, READY_PATH} and method in {"GET", "HEAD"}:
@@ -188,14 +228,15 @@ async def serve(settings: Settings, endpoint: RedisEndpoint) -> None:
                 feed=feed,
                 fanout=Fanout(feed),
             )
+            relay = Relay(endpoint.url, registry, prefix=settings.queue_prefix)
             gateway = Gateway(
                 services,
                 origins=settings.allowed_origins(),
                 link=link,
                 max_per_address=settings.socket_max_per_address,
+                measures=Measures(settings, link, registry, relay=relay),
             )
             server = make_server(gateway)
-            relay = Relay(endpoint.url, registry, prefix=settings.queue_prefix)
             async with asyncio.TaskGroup() as tasks:
                 relaying = tasks.create_task(relay.run(), name="relay")
                 _log.info("listening", host=host, port=listener.getsockname()[1])
@@ -212,14 +253,24 @@ def _is_ours(path: str) -> bool:
     return path == "/socket.io" or path.startswith("/socket.io/")
 
 
+def _verdict(rule: ScrapingRule, head: Head) -> Verdict:
+    peer = head.peer
+    return rule.judge(head.headers.get("authorization"), peer=peer.address, host=peer.host)
+
+
 async def _send_json(send: Send, status: int, answer: dict[str, Any]) -> None:
-    body = orjson.dumps(answer)
-    kind = b"application/problem+json" if status == 404 else b"application/json"
+    kind = b"application/problem+json" if status in {401, 404} else b"application/json"
+    await _send(send, status, kind, orjson.dumps(answer))
+
+
+async def _send(send: Send, status: int, kind: bytes, body: bytes) -> None:
     headers = [
         (b"content-type", kind),
         (b"content-length", str(len(body)).encode()),
         (b"cache-control", b"no-store"),
         (b"x-content-type-options", b"nosniff"),
     ]
+    if status == 401:
+        headers.append((b"www-authenticate", b"Bearer"))
     await send({"type": "http.response.start", "status": status, "headers": headers})
     await send({"type": "http.response.body", "body": body})

@@ -69,23 +69,23 @@ class Ledger:
         self._stored = stored.decode() if stored else None
         return self._stored or START
 
-    async def write(self, steps: Steps, moved_to: str) -> None:
-        """Do the steps and move the position.
+    async def write(self, steps: Steps, moved_to: str) -> int:
+        """Do the steps and move the position; returns how many entries were appended.
 
         Raises `LeaseLostError` or `PositionMovedError` when somebody else relays this queue now,
         and `EraPassedError`.
         """
-        await self._move(steps, moved_to)
+        return await self._move(steps, moved_to)
 
-    async def begin_anew(self, steps: Steps, resumed_at: str) -> None:
+    async def begin_anew(self, steps: Steps, resumed_at: str) -> int:
         """As `write`, where events between the position and `resumed_at` are missing."""
-        await self._move(steps, resumed_at)
+        return await self._move(steps, resumed_at)
 
     async def watch(self) -> None:
         """Raise `NodesChangedError` once what was written may have been lost in part."""
 
-    async def _move(self, steps: Steps, moved_to: str) -> None:
-        await apply(
+    async def _move(self, steps: Steps, moved_to: str) -> int:
+        appended = await apply(
             self._link,
             self._lease,
             self._position_key,
@@ -94,6 +94,7 @@ class Ledger:
             moved_to=moved_to,
         )
         self._stored = moved_to
+        return appended
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,24 +131,26 @@ class DividedLedger(Ledger):
         self._last_era = self._position.era
         return await self._looking_back() if self._stored else START
 
-    async def write(self, steps: Steps, moved_to: str) -> None:
+    async def write(self, steps: Steps, moved_to: str) -> int:
         """As `Ledger.write`."""
-        await self._tell(steps, self._position.era)
+        appended = await self._tell(steps, self._position.era)
         if stream_position(moved_to) > stream_position(self._position.id):
             self._position = replace(self._position, id=moved_to)
         await self._move(Steps(), str(self._position))
+        return appended
 
-    async def begin_anew(self, steps: Steps, resumed_at: str) -> None:
+    async def begin_anew(self, steps: Steps, resumed_at: str) -> int:
         """As `Ledger.begin_anew`."""
         # Whoever is not in charge any more must not make everybody else's era a past one.
         await self._move(Steps(), str(self._position))
         try:
-            await self._tell(steps, self._last_era + 1)
+            appended = await self._tell(steps, self._last_era + 1)
         except EraPassedError:
-            await self._tell(steps, self._last_era + 1)
+            appended = await self._tell(steps, self._last_era + 1)
         self._last_era += 1
         self._position = _Position(resumed_at, self._last_era, resumed_at)
         await self._move(Steps(), str(self._position))
+        return appended
 
     async def watch(self) -> None:
         """As `Ledger.watch`."""
@@ -158,12 +161,13 @@ class DividedLedger(Ledger):
             if before.has_changed(layout):
                 raise NodesChangedError
 
-    async def _tell(self, steps: Steps, era: int) -> None:
+    async def _tell(self, steps: Steps, era: int) -> int:
         calls = [self._telling(owner, era, share) for owner, share in steps.shares().items()]
-        replies = await self._link.run_each(calls)
-        if replies and (lowest := min(map(int, replies))) < 0:
+        replies = [int(reply) for reply in await self._link.run_each(calls)]
+        if replies and (lowest := min(replies)) < 0:
             self._last_era = -lowest
             raise EraPassedError(-lowest)
+        return sum(replies)
 
     def _telling(self, owner: str, era: int, share: list[str | int]) -> Call:
         keys = [feed_key(owner), live_key(owner), told_key(owner)]

@@ -14,6 +14,7 @@ from __future__ import annotations
 import asyncio
 import random
 import time
+from collections import Counter
 from collections.abc import Iterable, Iterator
 
 from careerlens.foundation.cancellation import heed_cancellation
@@ -58,6 +59,11 @@ _REASONS_TO_STAND_BY = (
     ServiceUnavailableError,
     CommandRejectedError,
 )
+# Anybody may add events of names of their own, which are not counted one by one.
+_NAMES_OF_EVENTS = frozenset(
+    "added waiting active progress completed failed delayed stalled removed waiting-children"  # noqa: SIM905
+    " retries-exhausted deduplicated debounced duplicated drained paused resumed cleaned".split()
+)
 _log = get_logger("careerlens.realtime.relay")
 
 
@@ -77,6 +83,11 @@ class Relay:
     def leading(self) -> frozenset[str]:
         """The queues that this relay leads now."""
         return frozenset(name for name, relay in self._relays.items() if relay.is_leading)
+
+    @property
+    def relays(self) -> list[QueueRelay]:
+        """Those of the single queues."""
+        return list(self._relays.values())
 
     async def run(self) -> None:
         """Relay until cancelled. Leases are given back on the way out."""
@@ -105,7 +116,14 @@ class QueueRelay:
     """Relays one queue while it holds the queue's lease."""
 
     def __init__(self, url: str, link: Link, keys: QueueKeys) -> None:
+        self.queue = keys.queue
         self.is_leading = False
+        self.entries = 0
+        """How many entries it has appended to feeds."""
+        self.events: Counter[str] = Counter()
+        """How many events it has told, by name."""
+        self.resyncs: Counter[str] = Counter()
+        """How many owners it has asked to resync, by reason."""
         self._url = url
         self._link = link
         self._keys = keys
@@ -167,10 +185,15 @@ class QueueRelay:
             if owner is not None:
                 self._add_steps(steps, owner, event, facts.get(event.id, NOTHING_KNOWN))
         try:
-            await ledger.write(steps, events[-1].id)
+            self.entries += await ledger.write(steps, events[-1].id)
         except EraPassedError:
             # Our position was lost after the stream's end had been: nobody knows who was told what.
             await self._announce_gap(Gap(GapKind.REWOUND, events[0].id, events[-1].id), ledger)
+            return
+        self.events.update(
+            event.name if event.name in _NAMES_OF_EVENTS else "other" for event in events
+        )
+        self.resyncs.update(steps.resyncs)
 
     def _add_steps(self, steps: Steps, owner: str, event: QueueEvent, facts: JobFacts) -> None:
         assert event.job_id is not None, "only events of jobs have owners"
@@ -216,7 +239,8 @@ class QueueRelay:
         _log.warning(
             "events_missed", queue=self._keys.queue, after=gap.after, resumed_at=gap.resumed_at
         )
-        await ledger.begin_anew(steps, gap.resumed_at)
+        self.entries += await ledger.begin_anew(steps, gap.resumed_at)
+        self.resyncs.update(steps.resyncs)
 
 
 def _round_s(events: int, since_s: float) -> float:

@@ -136,6 +136,11 @@ class Websocket(asyncio.Protocol):
         """Let `handler` hear of the socket from now on."""
         self._handler = handler
 
+    @property
+    def buffered_bytes(self) -> int:
+        """As `Carrier.buffered_bytes`."""
+        return self._transport.get_write_buffer_size() if self._transport is not None else 0
+
     def write(self, data: bytes) -> None:
         """Send frames."""
         if self._transport is not None and not self._is_closing:
