@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 import math
 from collections.abc import AsyncGenerator, Mapping
@@ -17,6 +16,7 @@ from starlette.requests import Request
 
 from careerlens.api.problems import ProblemError
 from careerlens.foundation.errors import FieldProblem, InvalidInputError
+from careerlens.foundation.patience import patience
 from careerlens.jobs.uploads import MAX_FILE_BYTES
 
 MIB = 1024 * 1024
@@ -184,7 +184,7 @@ async def _read_multipart(request: Request, headers: Mapping[str, str]) -> JobFo
         max_part_size=MAX_JSON_BYTES,
     )
     try:
-        async with asyncio.timeout(BODY_TIMEOUT_S):
+        with patience(BODY_TIMEOUT_S):
             form = await parser.parse()
     except TimeoutError:
         raise ProblemError("request-timeout") from None
@@ -242,7 +242,7 @@ def _take_text(fields: dict[str, Any], name: str, value: str) -> None:
 
 async def _read(request: Request, headers: Mapping[str, str], limit: int) -> bytes:
     try:
-        async with asyncio.timeout(BODY_TIMEOUT_S):
+        with patience(BODY_TIMEOUT_S):
             _refuse_announced(headers, limit)
             chunks: list[bytes] = []
             received = 0

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Awaitable
 from typing import TypeVar
 
 from careerlens.foundation.errors import OutcomeUnknownError
+from careerlens.foundation.patience import patience
 
 ANSWER_WITHIN_S = 1.9
 
@@ -19,7 +19,7 @@ async def in_time(work: Awaitable[T], *, within_s: float = ANSWER_WITHIN_S) -> T
     Raises `OutcomeUnknownError` when it takes longer: a server that hangs, not one that is gone.
     """
     try:
-        async with asyncio.timeout(within_s):
+        with patience(within_s):
             return await work
     except TimeoutError:
         raise OutcomeUnknownError("storage", f"no answer within {within_s:g} s") from None
