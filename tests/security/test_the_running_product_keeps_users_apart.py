@@ -161,6 +161,7 @@ async def test_ten_thousand_mixed_jobs_reach_nobody_else(product: Product, serve
     await server.sadd(QUEUES_KEY, queue)
     heard: dict[str, list[Any]] = {}
     streamed: dict[str, str] = dict.fromkeys(users, "")
+    of_all_jobs: dict[str, str] = dict.fromkeys(users, "")
     async with asyncio.TaskGroup() as group:
         stop = asyncio.Event()
 
@@ -172,15 +173,28 @@ async def test_ten_thousand_mixed_jobs_reach_nobody_else(product: Product, serve
         async def follow(user: str) -> None:
             async with client_of(product, user) as client:
                 path = f"/api/jobs/{quote(await create(client), safe='')}/events"
-                async with client.stream("GET", path) as stream:
-                    reading = group.create_task(_gather(stream, streamed, user))
+                async with (
+                    client.stream("GET", path) as stream,
+                    client.stream("GET", "/api/jobs/events") as all_jobs,
+                ):
+                    reading = [
+                        group.create_task(_gather(stream, streamed, user)),
+                        group.create_task(_gather(all_jobs, of_all_jobs, user)),
+                    ]
                     await stop.wait()
-                    reading.cancel()
+                    for each in reading:
+                        each.cancel()
+
+        def is_listening() -> bool:
+            return len(heard) == len(users) and all((*streamed.values(), *of_all_jobs.values()))
+
+        def is_streamed(user: str) -> bool:
+            return of_all_jobs[user].count(f'"type":"{queue}"') >= JOBS // len(users)
 
         for user in users:
             group.create_task(listen(user))
             group.create_task(follow(user))
-        await eventually(lambda: len(heard) == len(users) and all(streamed.values()), within=20)
+        await eventually(is_listening, within=20)
         pipeline = server.pipeline(transaction=False)
         for number in range(JOBS):
             job_id = str(new_job_id(users[number * 7 % len(users)], queue))
@@ -195,13 +209,14 @@ async def test_ten_thousand_mixed_jobs_reach_nobody_else(product: Product, serve
         }
         started = time.monotonic()
         await eventually(lambda: sum(counts().values()) >= JOBS, within=60, every=0.2)
+        await eventually(lambda: all(map(is_streamed, users)), within=60, every=0.2)
         assert time.monotonic() - started < 60
         stop.set()
     for user, received in heard.items():
         owners = {job_id.partition(":")[0] for job_id in _jobs_of_queue(received, queue)}
         assert owners == {quote(user, safe="")}
         assert len(_jobs_of_queue(received, queue)) == JOBS // len(users)
-    for user, text in streamed.items():
+    for user, text in [*streamed.items(), *of_all_jobs.items()]:
         for line in text.splitlines():
             if line.startswith("data: "):
                 owner = json.loads(line[6:])["jobId"].partition(":")[0]
