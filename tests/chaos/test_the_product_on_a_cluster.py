@@ -107,6 +107,8 @@ async def _live_through(product: Product, nodes: Cluster, opened: list[Page]) ->
     product.start("api")
     await product.ready("api")
     await asyncio.gather(*(_complete(page) for page in opened))
+    for url in (product.url, product.socket_url):
+        await _is_measured(url)
 
 
 def _one_on_each(nodes: Cluster) -> list[str]:
@@ -162,6 +164,14 @@ async def _remembers(page: Page, job_ids: list[str]) -> None:
         return done >= set(job_ids)
 
     await eventually(has_all)
+
+
+async def _is_measured(url: str) -> None:
+    async with httpx.AsyncClient(trust_env=False) as client:
+        text = (await client.get(f"{url}/metrics")).text
+    assert "careerlens_redis_up 1.0" in text
+    assert 'careerlens_relay_behind_events{queue="cover-letter"} 0.0' in text
+    assert 'bullmq_job_count{queue="endless",state="failed"} 3.0' in text
 
 
 def _move(nodes: Cluster, key: str) -> None:

@@ -78,8 +78,9 @@ class Wakeups:
     """Watches any number of feeds and texts over one pub/sub connection; sweeps over another."""
 
     def __init__(self, url: str) -> None:
-        self._address = address_of(url)
-        self._link = open_link(url, name="careerlens:sweep")
+        link = self._link = open_link(url, name="careerlens:sweep")
+        # Every node of a cluster tells what is published on any; the link learns of new ones.
+        self._address = link.entrances if isinstance(link, ClusterLink) else address_of(url)
         self._connection: Connection | None = None
         self._watches: dict[str, tuple[Interest, ...]] = {}
         self._tasks: list[asyncio.Task[None]] = []

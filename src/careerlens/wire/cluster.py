@@ -67,6 +67,11 @@ class ClusterLink(Link):
         self._learning: asyncio.Task[None] | None = None
 
     @property
+    def entrances(self) -> AnyOf:
+        """The nodes that are known, any of which tells where the others are."""
+        return self._entrances
+
+    @property
     def is_connected(self) -> bool:
         """Whether a call made now would be sent at once, to any primary in use."""
         nodes = self._nodes.values()
