@@ -1,5 +1,5 @@
 import type { ConnectionStatus, Job, JobsApiError } from '@careerlens/jobs-react';
-import { placeInWords } from '@careerlens/jobs-react/core';
+import { ordinal, placeInWords, waitInWords } from '@careerlens/jobs-react/core';
 import { useState } from 'react';
 
 import { Refusal } from '../shell/Refusal';
@@ -30,9 +30,9 @@ export function Working({ job, steps, connection, online, trouble, onCancel }: P
         <PageDrawing percent={percent} />
       </div>
       <div className="working__body">
-        <p className="working__percent numerals" aria-hidden="true">
-          {percent}
-          <span>%</span>
+        <p className="working__figure numerals" aria-hidden="true">
+          {job.queue === null ? percent : ordinal(job.queue.position)}
+          <span>{job.queue === null ? '%' : 'in line'}</span>
         </p>
         <div
           className="bar"
@@ -41,7 +41,7 @@ export function Working({ job, steps, connection, online, trouble, onCancel }: P
           aria-valuemin={0}
           aria-valuemax={100}
           aria-valuenow={percent}
-          aria-valuetext={`${percent} per cent. ${describeNow(job, steps)}`}
+          aria-valuetext={`${describeFigure(job, percent)}. ${describeNow(job, steps)}`}
         >
           {/* Set through the style object, which the page's content security policy allows. */}
           <div className="bar__fill" style={{ transform: `scaleX(${percent / 100})` }} />
@@ -56,7 +56,6 @@ export function Working({ job, steps, connection, online, trouble, onCancel }: P
           <p className="small muted numerals">
             {job.startedAt === null ? 'Waiting for ' : 'Running for '}
             {describeDuration(now - started.getTime())}
-            {job.queue === null ? null : ` · ${placeInWords(job.queue)}`}
           </p>
         </div>
       </div>
@@ -64,9 +63,15 @@ export function Working({ job, steps, connection, online, trouble, onCancel }: P
   );
 }
 
+function describeFigure({ queue }: Job, percent: number): string {
+  return queue === null ? `${percent} per cent` : placeInWords({ ...queue, estimatedWaitMs: null });
+}
+
 function describeNow(job: Job, steps: StepLog): string {
   if (job.cancelRequested) return 'Stopping, as you asked';
   if (job.retrying) return 'Waiting to try again';
+  const wait = job.queue?.estimatedWaitMs ?? null;
+  if (wait !== null) return `Starts in about ${waitInWords(wait)}`;
   if (job.status === 'queued') return 'In line for a worker';
   return job.progress?.message || steps.at(-1)?.message || 'A worker has picked it up';
 }
@@ -157,8 +162,8 @@ function Situation(props: Omit<Props, 'steps' | 'onCancel'> & { readonly nowMs: 
   if (job.status === 'queued' && nowMs - job.createdAt.getTime() > PATIENCE_MS) {
     return (
       <p className="note">
-        <AlertIcon size={18} /> No worker has picked it up yet. It keeps its place in line; you may close this
-        page and come back to its link.
+        <AlertIcon size={18} /> {job.queue === null ? 'No worker has picked it up yet. ' : null}It keeps its
+        place in line; you may close this page and come back to its link.
       </p>
     );
   }

@@ -5,7 +5,7 @@ export { JobsClient } from './client.js';
 export type { JobsClientOptions, JobsObserver, JobsSnapshot } from './client.js';
 export { JobFailedError, JobsApiError } from './errors.js';
 export type { FieldError, ProblemDetails } from './errors.js';
-export { placeInWords } from './place-in-words.js';
+export { ordinal, placeInWords, waitInWords } from './place-in-words.js';
 export { sharedClient } from './registry.js';
 export { forgetStoredJobs } from './storage.js';
 export { JobStream } from './stream.js';

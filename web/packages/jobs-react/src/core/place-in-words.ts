@@ -5,13 +5,18 @@ const SUFFIXES: Readonly<Partial<Record<Intl.LDMLPluralRule, string>>> = { one: 
 
 /** A place in line in English: `3rd in line, about 40 s`. */
 export function placeInWords({ position, estimatedWaitMs }: QueuePlace): string {
-  const suffix = SUFFIXES[ORDINALS.select(position)] ?? 'th';
-  const place = position === 1 ? 'Next in line' : `${position.toLocaleString('en')}${suffix} in line`;
+  const place = `${ordinal(position)} in line`;
   return estimatedWaitMs === null ? place : `${place}, about ${waitInWords(estimatedWaitMs)}`;
 }
 
-/** Rounded up, and the more roughly the longer: an estimate is not to look like a promise. */
-function waitInWords(waitMs: number): string {
+/** `Next`, `2nd`, `1,003rd`. */
+export function ordinal(position: number): string {
+  if (position === 1) return 'Next';
+  return `${position.toLocaleString('en')}${SUFFIXES[ORDINALS.select(position)] ?? 'th'}`;
+}
+
+/** `40 s`, `12 min`, `3 h`. Rounded up, and the more roughly the longer: an estimate is not to look like a promise. */
+export function waitInWords(waitMs: number): string {
   const seconds = Math.max(1, Math.ceil(waitMs / 1_000));
   if (seconds <= 10) return `${seconds} s`;
   if (seconds <= 55) return `${Math.ceil(seconds / 5) * 5} s`;
