@@ -133,6 +133,14 @@ class Play:
             else:
                 await stage.queue.setGlobalConcurrency(at_most)
 
+    async def _stage_events_kept(self, at_most: int | None) -> None:
+        for stage in self._stages:
+            meta = stage.queue.keys["meta"]
+            if at_most is None:
+                await stage.client.hdel(meta, "opts.maxLenEvents")
+            else:
+                await stage.client.hset(meta, "opts.maxLenEvents", str(at_most))
+
     async def _stage_deduplicated(self, key: str, ttl_ms: int | None) -> None:
         job_ids = {await stage.add_deduplicated(key, ttl_ms) for stage in self._stages}
         assert len(job_ids) == 1

@@ -95,6 +95,7 @@ _world = (
     | st.just(("stage_window_ends",))
     | st.tuples(st.just("rescue_stalled"), st.integers(0, 1))
     | st.tuples(st.just("stage_concurrency"), st.sampled_from([None, 1, 2]))
+    | st.tuples(st.just("stage_events_kept"), st.sampled_from([None, 1, 200]))
     | st.tuples(st.just("stage_deduplicated"), st.sampled_from(["key", "ü"]),
                 st.sampled_from([None, INTERVAL_MS]))
     | st.tuples(st.just("stage_flow"), st.lists(_policy, min_size=1, max_size=3))
