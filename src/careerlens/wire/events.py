@@ -80,10 +80,10 @@ async def last_position(link: Link, keys: QueueKeys) -> str:
 class EventReader:
     """An endless iterator over batches of events, and over gaps, from `position` on.
 
-    Yields a non-empty list of `QueueEvent`, at most `batch`, or a `Gap`. `position` moves on when the next item
-    is asked for, so an item that was not worked off is what a new reader from the stored
-    position sees again. Connection failures are waited out. `stalled` is true while the server
-    cannot be reached.
+    Yields a non-empty list of `QueueEvent`, at most `batch`, or a `Gap`. `position` moves on when
+    the next item is asked for, so an item that was not worked off is what a new reader from the
+    stored position sees again. Connection failures are waited out. `stalled` is true while the
+    server cannot be reached.
 
     ```python
     async with EventReader(url, QueueKeys("resume-optimization"), position=stored) as reader:
