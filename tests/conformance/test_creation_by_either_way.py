@@ -14,6 +14,7 @@ import httpx
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from opentelemetry.trace import NoOpTracer, Tracer, TracerProvider
 from redis.asyncio import Redis
 from starlette.types import Receive, Scope, Send
 
@@ -73,6 +74,13 @@ async def two_ways(redis_url: str, tmp_path: Path) -> AsyncIterator[TwoWays]:
     )
     async with app.router.lifespan_context(app):
         yield TwoWays(app)
+
+
+class Tracing(TracerProvider):
+    """Somebody who wants traces."""
+
+    def get_tracer(self, *_: Any, **__: Any) -> Tracer:
+        return NoOpTracer()
 
 
 def bearer(**changes: Any) -> dict[str, str]:
@@ -137,6 +145,19 @@ async def test_of_a_repeated_header_the_first_counts(two_ways: TwoWays) -> None:
         one, other = await two_ways.answers(json.dumps(GOOD).encode(), headers)
         assert one.status_code == status
         assert_same(one, other)
+
+
+async def test_where_requests_are_traced_they_take_the_routes(
+    redis_url: str, tmp_path: Path
+) -> None:
+    app = create_app(api_settings(tmp_path), redis_url=redis_url, registry=REGISTRY)
+    app._telemetry["tracer_provider"] = Tracing()
+    ways = TwoWays(app)
+    async with app.router.lifespan_context(app):
+        for _ in range(2):
+            answer = await ways._ask("", json.dumps(GOOD).encode(), JSON | bearer())
+            assert answer.status_code == 202
+    assert ways.took_routes == [True, True]
 
 
 async def test_a_key_is_one_key_by_either_way(two_ways: TwoWays) -> None:

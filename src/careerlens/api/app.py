@@ -13,7 +13,7 @@ from fastapi import FastAPI
 from fastapi.openapi.docs import get_swagger_ui_html
 from starlette.middleware.errors import ServerErrorMiddleware
 from starlette.responses import HTMLResponse, JSONResponse
-from starlette.types import ASGIApp
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from careerlens import __version__
 from careerlens.api import health, jobs, live, metrics, pages, texts
@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from careerlens.foundation.settings import Settings
 
 _GRACE_S = 5
+_NEW_OBJECTS_PER_COLLECTION = 20_000
 # The interactive page loads its program from there; it exists in development alone.
 _DOCS_POLICY = (
     "default-src 'none'; connect-src 'self'; img-src 'self' data: https://fastapi.tiangolo.com; "
@@ -47,6 +48,16 @@ _log = get_logger("careerlens.api")
 
 class _Application(FastAPI):
     """Every request goes through our own layers first, and through FastAPI's only if it must."""
+
+    is_traced = True
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Handle a request; FastAPI's question whether it is traced is asked at the start alone."""
+        if scope["type"] != "http" or self.is_traced or self.middleware_stack is None:
+            await super().__call__(scope, receive, send)
+            return
+        scope["app"] = self
+        await self.middleware_stack(scope, receive, send)
 
     def build_middleware_stack(self) -> ASGIApp:
         """Our layers around those of FastAPI, outermost first."""
@@ -76,8 +87,9 @@ def create_app(
     authenticator = Authenticator.from_settings(settings)
 
     @asynccontextmanager
-    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+    async def lifespan(app: _Application) -> AsyncIterator[None]:
         store = archive or ArchiveStore.from_settings(settings)
+        thresholds = gc.get_threshold()
         try:
             async with open_services(
                 settings, redis_url, registry, authenticator, store
@@ -87,8 +99,13 @@ def create_app(
                 # a seventh of the time, and held up every request for some 50 ms each time.
                 gc.collect()
                 gc.freeze()
+                # What requests leave behind is hardly ever garbage that needs to be looked for.
+                gc.set_threshold(_NEW_OBJECTS_PER_COLLECTION)
+                # Where requests are traced, FastAPI's own way begins and ends the traces.
+                app.is_traced = app._native_telemetry.enabled()
                 yield
         finally:
+            gc.set_threshold(*thresholds)
             gc.unfreeze()
             if archive is None:
                 await store.close()
