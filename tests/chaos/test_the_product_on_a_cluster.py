@@ -16,6 +16,7 @@ from careerlens.jobs.keys import feed_key
 from job_requests import at, create, reaches
 from stack import Product
 from support import eventually
+from text_jobs import BEGINNING
 from topologies import Cluster, admin_of, ask, cluster
 
 PREFIX = "{jobs}"
@@ -80,7 +81,7 @@ async def test_jobs_are_told_once_while_a_slot_moves_a_primary_dies_and_a_relay_
             tmp_path,
             nodes.url,
             CAREERLENS_QUEUE_PREFIX=PREFIX,
-            CAREERLENS_JOBS="team_jobs",
+            CAREERLENS_JOBS="team_jobs,text_jobs",
             PYTHONPATH=str(Path(__file__).parents[1]),
         )
         try:
@@ -101,8 +102,9 @@ async def _live_through(product: Product, nodes: Cluster, opened: list[Page]) ->
     completed += [await _complete(page) for page in opened]
     for page, job_id in zip(opened, running, strict=True):
         await _cancel(page, job_id)
-    # Without relay: the gateway's own takes over where the other ended.
+    await asyncio.gather(*(_read_what_is_written(page) for page in opened))
     await _remembers(opened[0], completed[::3])
+    # It may have led: then the gateway's own relay takes over.
     product.kill("api")
     product.start("api")
     await product.ready("api")
@@ -155,6 +157,20 @@ async def _cancel(page: Page, job_id: str) -> None:
     answer = await page.http.post(at(job_id, "cancel"))
     assert answer.status_code == 200, answer.text
     await page.hears(job_id, ["queued", "processing", "progress 1", "cancelled"])
+
+
+async def _read_what_is_written(page: Page) -> None:
+    job_id = await create(page.http, type="story", pieces=["Once ", "upon "], times=50)
+    text, offset = "", BEGINNING
+    async with asyncio.timeout(30):
+        while True:
+            asked = {"offset": offset, "live": "long-poll"}
+            answer = await page.http.get(at(job_id, "stream"), params=asked)
+            assert answer.status_code in {200, 204}, answer.text
+            text, offset = text + answer.text, answer.headers["stream-next-offset"]
+            if answer.headers.get("stream-closed") == "true":
+                break
+    assert text == "Once upon " * 50
 
 
 async def _remembers(page: Page, job_ids: list[str]) -> None:
