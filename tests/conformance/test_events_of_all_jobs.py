@@ -119,17 +119,19 @@ async def test_the_header_that_a_browser_sends_by_itself_wins_over_the_address(
     assert data["id"] == ids[2]
 
 
-@pytest.mark.parametrize("last", ["*", "$", "-1", "1-", "9" * 40, "1-1-1", "", "null"])
 async def test_a_last_id_that_is_none_is_told_and_the_stream_goes_on(
-    api: RunningApi, redis: Redis, last: str
+    api: RunningApi, redis: Redis
 ) -> None:
     (end,) = await tell(redis, USER, 1)
-    async with api.client(USER) as client, begun(client, Last_Event_ID=last) as events:
-        assert await events.next() == ("resync", {"id": end, "reason": "position_malformed"})
-        assert events.last_id == end
-        (entry,) = await tell(redis, USER, 2)
-        ((_, data),) = await events.take(1)
-    assert data["id"] == entry
+    async with api.client(USER) as client:
+        for last in ("*", "$", "-1", "-1-0", "1-", "9" * 40, "1-1-1", "", "null", "0x1-0", "1.5-0"):
+            async with begun(client, Last_Event_ID=last) as events:
+                malformed = {"id": end, "reason": "position_malformed"}
+                assert await events.next() == ("resync", malformed), last
+                assert events.last_id == end
+                (end,) = await tell(redis, USER, 2)
+                ((_, data),) = await events.take(1)
+            assert data["id"] == end
 
 
 async def test_a_place_that_is_gone_or_anothers_asks_for_a_resync(

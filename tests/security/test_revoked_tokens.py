@@ -16,7 +16,7 @@ import socketio
 from redis.asyncio import Redis
 
 from apis import RunningApi, running_api
-from careerlens.auth import Caller, revoke_tokens
+from careerlens.auth import Caller, revocations, revoke_tokens
 from careerlens.auth.authenticator import Authenticator
 from careerlens.auth.revocations import (
     REREAD_S,
@@ -35,6 +35,12 @@ from support import eventually, insist
 from tokens import PROJECT, KeyServer, SigningKey, firebase_claims, good_claims, hs256
 
 PATH = "/api/jobs/events"
+
+
+@pytest.fixture(autouse=True)
+def reads_often(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The table of this process is read more often than in production, so that tests are quick."""
+    monkeypatch.setattr(revocations, "REREAD_S", 0.1)
 
 
 @pytest.fixture

@@ -48,7 +48,7 @@ async def test_who_reads_nothing_is_cut_off_and_others_are_not(
     redis: Redis, redis_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     assert heads.STALL_TIMEOUT_S == 30
-    monkeypatch.setattr(heads, "STALL_TIMEOUT_S", 1.0)
+    monkeypatch.setattr(heads, "STALL_TIMEOUT_S", 0.5)
     ids = await fill_feed(redis, "greedy")
     async with (
         running_api(redis_url, tmp_path) as api,
