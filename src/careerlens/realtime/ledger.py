@@ -134,9 +134,10 @@ class DividedLedger(Ledger):
     async def write(self, steps: Steps, moved_to: str) -> int:
         """As `Ledger.write`."""
         appended = await self._tell(steps, self._position.era)
+        # What is looked back at is behind the position, which stays.
         if stream_position(moved_to) > stream_position(self._position.id):
             self._position = replace(self._position, id=moved_to)
-        await self._move(Steps(), str(self._position))
+            await self._move(Steps(), str(self._position))
         return appended
 
     async def begin_anew(self, steps: Steps, resumed_at: str) -> int:
