@@ -27,7 +27,7 @@ QUICK ?=
 # Tests of faults that have a full size.
 FAULTS := $(addprefix tests/,chaos/test_no_gap.py chaos/test_relay_faults.py chaos/test_client_faults.py \
 	chaos/test_events_that_are_gone.py chaos/test_slow_roads.py security/test_places_that_are_none.py \
-	security/test_tokens_that_end_on_the_way.py)
+	security/test_tokens_that_end_on_the_way.py browser/test_two_tabs_show_the_truth.py)
 export JOBS QUICK
 
 .PHONY: help
@@ -101,8 +101,9 @@ bench-realtime: $(INSTALLED) $(PEERS_INSTALLED) $(PAGE) ## Measure live updates 
 	$(VENV_PYTHON) benchmarks/realtime/measure.py $(ARGS)
 
 .PHONY: soak
-soak: $(INSTALLED) ## Run for long: every job once, memory flat (JOBS=1000000), faults at full size
-	WHOLE=1 $(VENV_PYTHON) -m pytest benchmarks/soak $(FAULTS) --timeout=0 --capture=no $(ARGS)
+soak: $(INSTALLED) $(PAGE) ## Run for long: every job once, memory flat (JOBS=1000000), faults at full size
+	@browser=$$(sh scripts/browser.sh $(VENV_PYTHON)) || exit 1; \
+	CHROMIUM="$$browser" WHOLE=1 $(VENV_PYTHON) -m pytest benchmarks/soak $(FAULTS) --timeout=0 --capture=no $(ARGS)
 
 .PHONY: lock
 lock: ## Write the lock files again from pyproject.toml (UPGRADE=1: newest; needs uv)
