@@ -101,66 +101,65 @@ _usual_scene = st.sampled_from(
         ("DEL", "stalled"),
     ]
 )
-# `job` stands for the key of one that was taken, `id` for its id.
-_scene = st.sampled_from(
-    [
-        ("HSET", "meta", "paused", 1),
-        ("HDEL", "meta", "paused"),
-        ("HSET", "meta", "concurrency", 1),
-        ("HSET", "meta", "concurrency", 2),
-        ("HDEL", "meta", "concurrency"),
-        ("HSET", "meta", "max", 2, "duration", WINDOW_MS),
-        ("HDEL", "meta", "max"),
-        ("DEL", "limiter"),
-        ("HSET", "meta", "opts.maxLenEvents", 1),
-        ("HSET", "meta", "opts.maxLenEvents", 5),
-        ("HSET", "meta", "opts.maxLenEvents", 0),
-        ("HSET", "meta", "opts.maxLenEvents", "some"),
-        ("HDEL", "meta", "opts.maxLenEvents"),
-        ("DEL", "meta"),
-        ("SET", "meta", "no settings"),
-        ("DEL", "events"),
-        ("SADD", "stalled", "id"),
-        ("SADD", "stalled", "somebody"),
-        ("RPUSH", "wait", "0:0"),
-        ("RPUSH", "wait", "0:5000"),
-        ("RPUSH", "wait", "gone"),
-        ("ZADD", "delayed", (START_MS + 1_000) * 4_096, "gone"),
-        ("SET", "delayed", "no set"),
-        ("DEL", "delayed"),
-        ("SET", "marker", "no set"),
-        ("DEL", "marker"),
-        ("SET", "prioritized", "no set"),
-        ("DEL", "prioritized"),
-        ("DEL", "completed"),
-        ("ZADD", "completed", START_MS - 70_000, "old"),
-        ("ZADD", "completed", START_MS - 1, "known", START_MS - 1, "known too"),
-        ("HSET", "known", "name", "n", "parentKey", PARENT),
-        ("SADD", "parent:dependencies", f"{BASE}known"),
-        ("RPUSH", "known:logs", "line"),
-        ("ZADD", "completed", START_MS - 50_000, "id"),
-        ("DEL", "job:lock"),
-        ("SET", "job:lock", "t:2"),
-        ("DEL", "job"),
-        ("HDEL", "job", "timestamp"),
-        ("LREM", "active", 0, "id"),
-        ("HSET", "job", "atm", 3),
-        ("HSET", "job", "atm", "many"),
-        ("HSET", "job", "ats", "many"),
-        ("HSET", "job", "parentKey", PARENT),
-        ("HSET", "job", "parentKey", PARENT, "parent",
-         f'{{"id":"parent","queueKey":"{BASE[:-1]}","fpof":true}}'),
-        ("SADD", "parent:dependencies", "job key"),
-        ("HSET", "parent", "name", "parent"),
-        ("ZADD", "waiting-children", 1, "parent"),
-        ("SADD", "job:dependencies", "child"),
-        ("SET", "job:dependencies", "no set"),
-        ("ZADD", "job:unsuccessful", 1, "child"),
-        ("HSET", "job", "deid", "ü"),
-        ("SET", "de:ü", "id"),
-        ("HSET", "dn:ü", "name", "next", "data", "{}", "opts", "{}"),
-    ]
-)  # fmt: skip
+# `job`, `job key` and `id` stand for the job that was taken last.
+SCENES: list[Step] = [
+    ("HSET", "meta", "paused", 1),
+    ("HDEL", "meta", "paused"),
+    ("HSET", "meta", "concurrency", 1),
+    ("HSET", "meta", "concurrency", 2),
+    ("HDEL", "meta", "concurrency"),
+    ("HSET", "meta", "max", 2, "duration", WINDOW_MS),
+    ("HDEL", "meta", "max"),
+    ("DEL", "limiter"),
+    ("HSET", "meta", "opts.maxLenEvents", 1),
+    ("HSET", "meta", "opts.maxLenEvents", 5),
+    ("HSET", "meta", "opts.maxLenEvents", 0),
+    ("HSET", "meta", "opts.maxLenEvents", "some"),
+    ("HDEL", "meta", "opts.maxLenEvents"),
+    ("DEL", "meta"),
+    ("SET", "meta", "no settings"),
+    ("DEL", "events"),
+    ("SADD", "stalled", "id"),
+    ("SADD", "stalled", "somebody"),
+    ("RPUSH", "wait", "0:0"),
+    ("RPUSH", "wait", "0:5000"),
+    ("RPUSH", "wait", "gone"),
+    ("ZADD", "delayed", (START_MS + 1_000) * 4_096, "gone"),
+    ("SET", "delayed", "no set"),
+    ("DEL", "delayed"),
+    ("SET", "marker", "no set"),
+    ("DEL", "marker"),
+    ("SET", "prioritized", "no set"),
+    ("DEL", "prioritized"),
+    ("DEL", "completed"),
+    ("ZADD", "completed", START_MS - 70_000, "old"),
+    ("ZADD", "completed", START_MS - 1, "known", START_MS - 1, "known too"),
+    ("HSET", "known", "name", "n", "parentKey", PARENT),
+    ("SADD", "parent:dependencies", f"{BASE}known"),
+    ("RPUSH", "known:logs", "line"),
+    ("ZADD", "completed", START_MS - 50_000, "id"),
+    ("DEL", "job:lock"),
+    ("SET", "job:lock", "t:2"),
+    ("DEL", "job"),
+    ("HDEL", "job", "timestamp"),
+    ("LREM", "active", 0, "id"),
+    ("HSET", "job", "atm", 3),
+    ("HSET", "job", "atm", "many"),
+    ("HSET", "job", "ats", "many"),
+    ("HSET", "job", "parentKey", PARENT),
+    ("HSET", "job", "parentKey", PARENT, "parent",
+     f'{{"id":"parent","queueKey":"{BASE[:-1]}","fpof":true}}'),
+    ("SADD", "parent:dependencies", "job key"),
+    ("HSET", "parent", "name", "parent"),
+    ("ZADD", "waiting-children", 1, "parent"),
+    ("SADD", "job:dependencies", "child"),
+    ("SET", "job:dependencies", "no set"),
+    ("ZADD", "job:unsuccessful", 1, "child"),
+    ("HSET", "job", "deid", "ü"),
+    ("SET", "de:ü", "id"),
+    ("HSET", "dn:ü", "name", "next", "data", "{}", "opts", "{}"),
+]  # fmt: skip
+_scene = st.sampled_from(SCENES)
 _calm = st.sampled_from([1, 3, 7, 10_000]).map(
     lambda kept: [("DEL", "meta"), ("HSET", "meta", "opts.maxLenEvents", kept)]
 )
@@ -207,13 +206,9 @@ class Story:
 
     def _named(self, words: Sequence[Any]) -> list[Any]:
         job_id = self._taken[-1][0] if self._taken else "nobody"
-        key, *rest = [
-            word.replace("id", job_id) if word == "id" else word
-            for word in (word.replace("job key", f"{BASE}{job_id}") if isinstance(word, str)
-                         else word for word in words)
-        ]  # fmt: skip
-        suffix = key.replace("job", job_id, 1) if key.startswith("job") else key
-        return [BASE + suffix, *rest]
+        named = {"id": job_id, "job key": f"{BASE}{job_id}"}
+        key, *rest = [named.get(word, word) for word in words]
+        return [BASE + (job_id + key.removeprefix("job") if key.startswith("job") else key), *rest]
 
     async def _both(self, commands: Sequence[Sequence[Any]], step: Step) -> Any:
         theirs, ours = [
@@ -336,21 +331,93 @@ def compare(server: Valkey) -> Iterator[Compare]:
 
 ADD: Step = ("add", {}, "{}")
 TAKE: Step = ("take", "t:1", "host:1", None)
+LATER: Step = ("later", 1)
 
 
-def _done(**other: Any) -> Step:
-    keep = other.get("keep", {"count": -1})
-    return ("finish", 0, "completed", None, "host:1", None, keep, {}, True)
+def _finish_with(**other: Any) -> Step:
+    usual = {
+        "which": 0, "target": "completed", "token": None, "worker": "host:1", "limit": None,
+        "keep": {"count": -1}, "fields": {}, "fetch_next": True,
+    }  # fmt: skip
+    return ("finish", *(usual | other).values())
+
+
+FINISH = _finish_with()
+FEW_KEPT = _finish_with(keep={"age": 60, "count": 2})
+FINISHES = [
+    FINISH,
+    FEW_KEPT,
+    *[_finish_with(keep={"count": count}) for count in (0, 1)],
+    *[_finish_with(keep=keep) for keep in ({}, {"age": 60}, {"age": 0})],
+    _finish_with(fetch_next=False),
+    _finish_with(target="failed"),
+    _finish_with(target="failed", fields={"failedReason": "why"}),
+    _finish_with(fields={"cancelRequestedAt": 0}),
+    _finish_with(limit=1),
+    _finish_with(token="nobody's"),
+    _finish_with(token="0"),
+    *[_finish_with(worker=worker) for worker in (None, "")],
+]
+"""Ends with the usual options, and with each that is not."""
+KNOWN: list[Step] = [("ZADD", "completed", START_MS - 1, "known"), ("HSET", "known", "name", "n")]
+CONDITIONS: list[list[Step]] = [
+    [],
+    *[[scene] for scene in SCENES],
+    [("HSET", "job", "parentKey", PARENT), ("SADD", "parent:dependencies", "job key"),
+     ("HSET", "parent", "name", "n"), ("ZADD", "waiting-children", 1, "parent")],
+    [("HSET", "job", "deid", "ü"), ("SET", "de:ü", "id"),
+     ("HSET", "dn:ü", "name", "next", "data", "{}", "opts", "{}")],
+    [("HSET", "meta", "max", 1, "duration", WINDOW_MS), ("SET", "limiter", 1)],
+    [("SET", "stalled", "no set"), ("DEL", "delayed")],
+    [("ZADD", "delayed", (START_MS + 1) * 4_096 + 5, "due now")],
+    [("DEL", "active"), ("LPUSH", "active", "id"), ("DEL", "wait"), ("RPUSH", "wait", "0:5000"),
+     ("DEL", "delayed")],
+    [*KNOWN, ("RPUSH", "known:logs", "line")],
+    [*KNOWN, ("ZADD", "completed", START_MS, "known too")],
+    [*KNOWN, ("ZADD", "completed", START_MS - 59_000, "old")],
+    [*KNOWN, ("ZADD", "completed", START_MS - 2, "id")],
+    [*KNOWN, ("ZADD", "completed", START_MS, "id")],
+    [("ZADD", "completed", START_MS + 1, "of now")],
+    [*KNOWN, ("ZADD", "completed", START_MS + 5, "of tomorrow")],
+    [*KNOWN, ("HSET", "known", "parentKey", PARENT), ("HSET", "parent", "name", "n"),
+     ("SADD", "parent:dependencies", f"{BASE}known"), ("ZADD", "waiting-children", 1, "parent")],
+]  # fmt: skip
+"""What a running job, its queue and the finished jobs may be like."""
+PRIORITIZED: Step = ("add", {"priority": 1}, "{}")
+RUNNING: list[Step] = [
+    ("HSET", "meta", "opts.maxLenEvents", 5),
+    *[ADD, ADD, PRIORITIZED, PRIORITIZED, ("add", {"delay": 5_000}, "{}"), TAKE, TAKE, LATER],
+]
+
+
+@pytest.mark.parametrize("finish", FINISHES, ids=str)
+def test_a_job_ends_as_theirs_in_every_condition(compare: Compare, finish: Step) -> None:
+    for condition in CONDITIONS:
+        compare([*RUNNING, *condition, finish])
+
+
+@pytest.mark.parametrize("finish", [FINISH, FEW_KEPT], ids=["keeps all", "keeps few"])
+def test_jobs_end_as_theirs_after_every_condition(compare: Compare, finish: Step) -> None:
+    for condition in CONDITIONS:
+        compare([*RUNNING, *condition, finish, LATER, finish, LATER, finish])
+
+
+@pytest.mark.parametrize("worker", [None, "", "host:1"])
+@pytest.mark.parametrize("limit", [None, 1])
+def test_a_job_is_taken_as_theirs_in_every_condition(
+    compare: Compare, worker: str | None, limit: int | None
+) -> None:
+    for condition in CONDITIONS:
+        take = ("take", "t:1", worker, limit)
+        compare([*RUNNING, *condition, take, take, take, ("later", 5_000), take])
 
 
 @pytest.mark.timeout(3_600)
 @settings(deadline=None, max_examples=3 * settings().max_examples)
 @given(story=_stories)
-@example(story=[ADD, TAKE, ("RPUSH", "wait", "0:0"), _done()])
-@example(story=[ADD, ADD, TAKE, ("RPUSH", "wait", "0:5"), _done()])
-@example(story=[("add", {"priority": 1}, "{}")] * 3 + [TAKE, ("RPUSH", "wait", "0:0"), _done()])
-@example(story=[ADD, TAKE, ("ZADD", "completed", START_MS, "0"), _done(keep={"count": 1})])
-@example(story=[ADD, TAKE, ("ZADD", "completed", START_MS - 1, "id"), _done(keep={"count": 1})])
+@example(story=[ADD, TAKE, ("RPUSH", "wait", "0:0"), FINISH])
+@example(story=[ADD, ADD, TAKE, ("RPUSH", "wait", "0:5"), FINISH])
+@example(story=[*[PRIORITIZED] * 3, TAKE, ("RPUSH", "wait", "0:0"), FINISH])
 def test_our_takes_and_ends_leave_what_theirs_leave(compare: Compare, story: list[Step]) -> None:
     compare(story)
 
@@ -362,5 +429,5 @@ def test_of_many_ends_the_same_events_are_kept(
 ) -> None:
     """The server's nodes hold three."""
     adds = [("add", options, "{}")] * 20
-    ends = [("later", 1), _done(keep={"age": 86_400, "count": 3})] * 20
+    ends = [LATER, _finish_with(keep={"age": 86_400, "count": 3})] * 20
     compare([*adds, ("HSET", "meta", "opts.maxLenEvents", kept), TAKE, *ends])

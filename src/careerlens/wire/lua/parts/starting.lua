@@ -22,8 +22,8 @@ local function started(jobId, prefix, now, eventsKey, markerKey, token, lockMs, 
   else
     call("HSET", jobKey, "processedOn", now, "pb", worker)
   end
-  call("HINCRBY", jobKey, "ats", 1)
-  call("ZADD", markerKey, 0, "0")
+  call("HINCRBY", jobKey, "ats", "1")
+  call("ZADD", markerKey, "0", "0")
   return { call("HGETALL", jobKey), jobId, 0, 0 }
 end
 
