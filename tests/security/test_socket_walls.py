@@ -548,6 +548,22 @@ async def test_two_polls_at_once_end_the_session(http: httpx.AsyncClient) -> Non
     assert (await http.get(f"{POLLING}&sid={sid}")).status_code == 400
 
 
+async def test_two_posts_at_once_end_the_session(
+    http: httpx.AsyncClient, gateway: RunningGateway
+) -> None:
+    sid = await polling_sid(http, "ada")
+    _, writer = await asyncio.open_connection("127.0.0.1", gateway.port)
+    writer.write(
+        f"POST {POLLING}&sid={sid} HTTP/1.1\r\nHost: localhost\r\n"
+        "Content-Length: 60000\r\n\r\n4".encode()
+    )
+    await eventually(lambda: gateway.gateway._endpoint._connections[sid].is_posted_to)
+    assert (await http.post(f"{POLLING}&sid={sid}", content="41")).status_code == 400
+    assert not gateway.gateway.sessions
+    writer.transport.abort()
+    await asyncio.sleep(0)
+
+
 async def test_upgrading_twice_mixing_transports_and_unknown_sessions_are_refused(
     http: httpx.AsyncClient, browser: Browser, gateway: RunningGateway
 ) -> None:

@@ -151,6 +151,7 @@ class Connection:
         "_readable",
         "closed_because",
         "is_polled",
+        "is_posted_to",
         "is_upgrading",
         "limits",
         "listener",
@@ -165,6 +166,7 @@ class Connection:
         self.limits = limits
         self.listener: Listener | None = None
         self.is_polled = False
+        self.is_posted_to = False
         self.is_upgrading = False
         self.closed_because: str | None = None
         self.unanswered_ping: int | None = None

@@ -140,11 +140,27 @@ class Endpoint:
             connection.is_polled = False
 
     async def _take_post(self, connection: Connection, request: Request) -> None:
+        if connection.is_posted_to:
+            # No client of the protocol does; somebody would have us keep very many bodies at once.
+            connection.close("protocol_error", at_once=True)
+            raise BadRequestError(*BAD_REQUEST)
+        connection.is_posted_to = True
+        try:
+            await self._take_packets(connection, await self._body(request))
+        finally:
+            connection.is_posted_to = False
+        if connection.closed_because not in {None, *_ORDINARY}:
+            raise BadRequestError(*BAD_REQUEST)
+        await request.answer(200, b"ok")
+
+    async def _body(self, request: Request) -> str:
         try:
             async with asyncio.timeout(self._limits.body_s):
-                body = await request.body(self._limits.max_payload_bytes)
+                return await request.body(self._limits.max_payload_bytes)
         except TimeoutError:
             raise BadRequestError(*BAD_REQUEST, status=408) from None
+
+    async def _take_packets(self, connection: Connection, body: str) -> None:
         packets = body.split(_SEPARATOR, _MAX_PACKETS_PER_POST)
         if len(packets) > _MAX_PACKETS_PER_POST:
             connection.close("protocol_error", at_once=True)
@@ -152,9 +168,6 @@ class Endpoint:
             connection.on_text(packet)
             if connection.listener is not None:
                 await connection.listener.caught_up()
-        if connection.closed_because not in {None, *_ORDINARY}:
-            raise BadRequestError(*BAD_REQUEST)
-        await request.answer(200, b"ok")
 
     # Websockets
 
