@@ -18,7 +18,8 @@ from careerlens.foundation.errors import (
     ServiceUnavailableError,
 )
 from careerlens.wire import CommandRejectedError, Link
-from careerlens.wire.scripts import own_script
+from careerlens.wire.link import Call
+from careerlens.wire.scripts import bullmq_script, own_script
 from faults import fault_proxy
 from support import Valkey, eventually, free_port, insist
 
@@ -82,6 +83,19 @@ async def test_forgotten_scripts_are_handed_over_again(redis_url: str) -> None:
             await link.call("SCRIPT", "FLUSH")
             replies = await link.run_many([(script, keys, ["job"])] * 3)
             assert replies == [[b"unknown", []]] * 3
+
+
+async def test_the_text_of_a_forgotten_script_travels_once_for_many_calls(redis_url: str) -> None:
+    reading, logging = own_script("snapshot"), bullmq_script("addLog")
+    keys = [f"key {number}" for number in range(9)]
+    read: Call = (reading, keys, ["job"])
+    calls = [read, (logging, ["job", "job:logs"], ["job", "line", 1])] * 200
+    async with Link(redis_url) as link:
+        await link.call("SCRIPT", "FLUSH")
+        await link.call("CONFIG", "RESETSTAT")
+        assert await link.run_many(calls) == [[b"unknown", []], -1] * 200
+        stats = (await link.call("INFO", "commandstats")).decode()
+        assert "cmdstat_eval:calls=2," in stats
 
 
 async def test_nobody_there_is_unavailable_after_the_timeout() -> None:

@@ -127,7 +127,7 @@ class Link:
         reply = await self._send(evaluation((script, keys, args)))
         if not isinstance(reply, hiredis.ReplyError):
             return reply
-        if str(reply).startswith("NOSCRIPT"):
+        if _is_unknown(reply):
             reply = await self._send(_evaluate(b"EVAL", script.source, keys, args))
         return self._checked(reply)
 
@@ -160,10 +160,19 @@ class Link:
         Raises as `call` does for the first that failed, once all have been answered.
         """
         replies = await self._evaluate_all(calls)
-        for index, reply in enumerate(replies):
-            if isinstance(reply, hiredis.ReplyError) and str(reply).startswith("NOSCRIPT"):
-                script, keys, args = calls[index]
-                replies[index] = await self._send(_evaluate(b"EVAL", script.source, keys, args))
+        while unknown := [n for n, reply in enumerate(replies) if _is_unknown(reply)]:
+            # Nothing of these was done. The first of each script brings its text along.
+            brought: set[bytes] = set()
+            payloads = []
+            for n in unknown:
+                script, keys, args = calls[n]
+                if script.sha in brought:
+                    payloads.append(evaluation(calls[n]))
+                else:
+                    payloads.append(_evaluate(b"EVAL", script.source, keys, args))
+                    brought.add(script.sha)
+            for n, reply in zip(unknown, await self._send_all(payloads), strict=True):
+                replies[n] = reply
         return [self._checked(reply) for reply in replies]
 
     async def call_each(self, commands: Sequence[Sequence[Arg]]) -> list[Any]:
@@ -191,8 +200,7 @@ class Link:
         payloads.append(evaluation(call))
         *replies, reply = await self._send_all(payloads)
         if isinstance(reply, hiredis.ReplyError):
-            was_lost = str(reply).startswith("NOSCRIPT")
-            reply = await self.run(*call) if was_lost else self._checked(reply)
+            reply = await self.run(*call) if _is_unknown(reply) else self._checked(reply)
         for refused in replies:
             if isinstance(refused, hiredis.ReplyError):
                 raise OutcomeUnknownError(_SERVICE, str(refused))
@@ -356,6 +364,11 @@ async def _all_of(replies: Sequence[asyncio.Future[Any]]) -> list[Any]:
 def _single(url: str) -> Address:
     RedisUrl.parse(url).refuse_cluster()
     return address_of(url)
+
+
+def _is_unknown(reply: Any) -> bool:
+    """Whether the server does not know the script."""
+    return isinstance(reply, hiredis.ReplyError) and str(reply).startswith("NOSCRIPT")
 
 
 def evaluation(call: Call) -> bytes:
