@@ -89,7 +89,8 @@ async def test_the_text_of_a_forgotten_script_travels_once_for_many_calls(redis_
     reading, logging = own_script("snapshot"), bullmq_script("addLog")
     keys = [f"key {number}" for number in range(9)]
     read: Call = (reading, keys, ["job"])
-    calls = [read, (logging, ["job", "job:logs"], ["job", "line", 1])] * 200
+    log: Call = (logging, ["job", "job:logs"], ["job", "line", 1])
+    calls = [read, log] * 200
     async with Link(redis_url) as link:
         await link.call("SCRIPT", "FLUSH")
         await link.call("CONFIG", "RESETSTAT")
