@@ -31,7 +31,14 @@ async def test_a_token_that_was_proven_expires_all_the_same(
     verifier = SharedSecretVerifier(secret=SECRET)
     claims = good_claims(exp=2_000_000_000, iat=1_900_000_000)
     token = hs256(claims)
-    for now, is_valid in ((1_950_000_000, True), (2_000_000_010, False), (1_899_999_980, False)):
+    for now, is_valid in (
+        (1_899_999_980, False),
+        (1_950_000_000, True),
+        (2_000_000_009, True),
+        (2_000_000_010, False),
+        (1_899_999_991, True),  # the clock was set back
+        (1_899_999_989, False),
+    ):
         monkeypatch.setattr("careerlens.auth.hs256.time.time", lambda now=now: float(now))
         if is_valid:
             assert (await verifier.verify(token)).user_id == "user-123"

@@ -9,7 +9,7 @@ from typing import Any
 from jwt.algorithms import HMACAlgorithm
 
 from careerlens.auth.caller import Caller
-from careerlens.auth.claims import require_exact, require_valid_times
+from careerlens.auth.claims import LEEWAY_S, require_exact, require_valid_times
 from careerlens.auth.compact import (
     compact_signing_input,
     encode_part,
@@ -24,6 +24,16 @@ _ALGORITHM = "HS256"
 _HMAC = HMACAlgorithm(HMACAlgorithm.SHA256)
 
 
+@dataclass(slots=True)
+class _Proof:
+    """What a token of ours says, and whom it has proved, from when until when (epoch seconds)."""
+
+    claims: dict[str, Any]
+    caller: Caller | None = None
+    seen_valid: float = 0.0
+    ends: float = 0.0
+
+
 @dataclass(frozen=True, kw_only=True)
 class SharedSecretVerifier:
     """Proves tokens that carry the user in `userId`, or else in `sub`.
@@ -35,7 +45,7 @@ class SharedSecretVerifier:
     secret: bytes
     issuer: str | None = None
     audience: str | None = None
-    _proven: ProvenTokens[dict[str, Any]] = field(
+    _proven: ProvenTokens[_Proof] = field(
         default_factory=ProvenTokens, init=False, repr=False, compare=False
     )
 
@@ -44,11 +54,17 @@ class SharedSecretVerifier:
 
         Raises `AuthenticationError` when the token does not prove it.
         """
-        claims = self._proven.get(token)
-        if claims is None:
-            claims = self._prove(token)
-            self._proven.put(token, claims)
-        return self._caller(claims)
+        proof = self._proven.get(token)
+        if proof is None:
+            proof = _Proof(self._prove(token))
+            self._proven.put(token, proof)
+        now = time.time()
+        # Once it has begun, a token is valid until it ends. A clock that was set back is asked.
+        if proof.caller is None or not proof.seen_valid <= now < proof.ends:
+            proof.caller = caller = self._caller(proof.claims, now)
+            assert caller.expires_at is not None, "tokens that never end are refused"
+            proof.seen_valid, proof.ends = now, caller.expires_at + LEEWAY_S
+        return proof.caller
 
     def _prove(self, token: str) -> dict[str, Any]:
         compact = parse_compact(token)
@@ -58,8 +74,8 @@ class SharedSecretVerifier:
             raise malformed()
         return compact.claims()
 
-    def _caller(self, claims: dict[str, Any]) -> Caller:
-        expires_at = require_valid_times(claims, now=time.time())
+    def _caller(self, claims: dict[str, Any], now: float) -> Caller:
+        expires_at = require_valid_times(claims, now=now)
         if self.issuer is not None:
             require_exact(claims, "iss", self.issuer)
         if self.audience is not None or "aud" in claims:
