@@ -97,11 +97,6 @@ export function JobProgressNotifications(props: JobProgressNotificationsProps): 
       )}
       <div className="clj-footer">
         {jobs.length > ended.length ? <Note status={status} labels={labels} /> : null}
-        {jobs.length > ended.length && askPermission !== null ? (
-          <button type="button" className="clj-button" onClick={askPermission}>
-            {labels.notify}
-          </button>
-        ) : null}
         {jobs.length > maxVisible ? (
           <button
             type="button"
@@ -115,6 +110,11 @@ export function JobProgressNotifications(props: JobProgressNotificationsProps): 
         {ended.length > 1 ? (
           <button type="button" className="clj-button" onClick={() => ended.forEach((job) => dismiss(job.jobId))}>
             {labels.clearEnded}
+          </button>
+        ) : null}
+        {jobs.length > ended.length && askPermission !== null ? (
+          <button type="button" className="clj-button" onClick={askPermission}>
+            {labels.notify}
           </button>
         ) : null}
       </div>

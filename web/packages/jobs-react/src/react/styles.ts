@@ -97,8 +97,8 @@ ${DARK}
   gap: var(--clj-gap);
   min-height: 0;
   /* Room for the shadows, which a scrolling box would cut off. */
-  margin: -1.5rem;
-  padding: 1.5rem;
+  margin: -2.5rem;
+  padding: 2.5rem;
   overflow-y: auto;
   overscroll-behavior: contain;
   list-style: none;
