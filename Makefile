@@ -105,6 +105,10 @@ soak: $(INSTALLED) $(PAGE) ## Run for long: every job once, memory flat (JOBS=10
 	@browser=$$(sh scripts/browser.sh $(VENV_PYTHON)) || exit 1; \
 	CHROMIUM="$$browser" WHOLE=1 $(VENV_PYTHON) -m pytest benchmarks/soak $(FAULTS) --timeout=0 --capture=no $(ARGS)
 
+.PHONY: planted
+planted: $(INSTALLED) ## Plant bugs in a copy, and see the tests of faults find each (ARGS=J3)
+	$(VENV_PYTHON) tests/planted.py $(ARGS)
+
 .PHONY: lock
 lock: ## Write the lock files again from pyproject.toml (UPGRADE=1: newest; needs uv)
 	@command -v uv >/dev/null 2>&1 || [ -x $(VENV)/bin/uv ] || { echo "uv is missing. Type: $(VENV)/bin/pip install uv" >&2; exit 1; }

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 
+import pytest
 import redis.asyncio
 
 from careerlens.queue import JobOptions, Queue
@@ -88,8 +89,28 @@ async def test_a_reader_from_the_start_of_a_trimmed_stream_has_a_gap(
         assert isinstance(await next_item(reader), Gap)
 
 
+@pytest.mark.parametrize(
+    ("position", "last", "kind"),
+    [
+        ("100-9", "100-10", GapKind.TRIMMED),
+        ("99-0", "100-0", GapKind.TRIMMED),
+        ("100-10", "100-9", GapKind.REWOUND),
+        ("100-0", "99-0", GapKind.REWOUND),
+    ],
+)
+async def test_places_are_compared_as_numbers(
+    redis_url: str, link: Link, position: str, last: str, kind: GapKind
+) -> None:
+    """As text, 9 would come after 10."""
+    await link.call("XADD", KEYS.events, last, "event", "added", "jobId", "1")
+    async with EventReader(redis_url, KEYS, position) as reader:
+        gap = await next_item(reader)
+        assert isinstance(gap, Gap)
+        assert gap.kind is kind
+
+
 async def test_a_position_ahead_of_the_stream_goes_back(redis_url: str, link: Link) -> None:
-    """As after a power cut that lost the tail. Compared as text, 9 would be ahead of 10."""
+    """As after a power cut that lost the tail."""
     for entry in ("100-9", "100-10"):
         await link.call("XADD", KEYS.events, entry, "event", "added", "jobId", "1")
     async with EventReader(redis_url, KEYS, "100-11") as reader:
