@@ -27,7 +27,8 @@ QUICK ?=
 # Tests of faults that have a full size.
 FAULTS := $(addprefix tests/,chaos/test_no_gap.py chaos/test_relay_faults.py chaos/test_client_faults.py \
 	chaos/test_events_that_are_gone.py chaos/test_slow_roads.py security/test_places_that_are_none.py \
-	security/test_tokens_that_end_on_the_way.py browser/test_two_tabs_show_the_truth.py)
+	security/test_tokens_that_end_on_the_way.py security/test_greedy_sockets.py \
+	security/test_sockets_of_one_address.py browser/test_two_tabs_show_the_truth.py)
 export JOBS QUICK
 
 .PHONY: help

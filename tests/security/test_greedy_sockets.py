@@ -20,6 +20,7 @@ from careerlens.jobs.keys import feed_key, wake_channel
 from careerlens.jobs.model import JobEventKind, JobStatus, JobUpdate
 from careerlens.realtime.connection import Limits
 from careerlens.realtime.entries import UPDATE_FIELD, encode_update
+from figures import show, sized
 from raw_sockets import MASK, Bytes, frame, introduced
 from stack import Product
 from support import Valkey, eventually
@@ -126,12 +127,18 @@ async def test_who_takes_too_much_is_sent_away_and_told_why_in_bounded_memory(
             finally:
                 await pouring
         await is_served(calm)
-        assert resident_bytes(product) - before < 15 * MIB
+        grown = resident_bytes(product) - before
+        show(
+            f"{told[0]} {told[1]}",
+            offered_mib=round(len(data) * times / MIB, 1),
+            grown_mib=round(grown / MIB, 1),
+        )
+        assert grown < 15 * MIB
 
 
 async def test_many_who_read_nothing_hold_little_each(product: Product, redis: Redis) -> None:
     """A megabyte at most, however much there would be to read; what they miss stays in Redis."""
-    slow = 12
+    slow = sized(12, 50)
     update = JobUpdate(
         id="", job_id="j" * 2_000, type="echo", event=JobEventKind.QUEUED,
         status=JobStatus.QUEUED, timestamp=1,
@@ -153,7 +160,9 @@ async def test_many_who_read_nothing_hold_little_each(product: Product, redis: R
             await pipeline.execute()
             await is_served(calm)
         allowed = slow * (Limits().outbox_bytes + 256 * 1024) + 8 * MIB
-        assert resident_bytes(product) - before < allowed
+        grown = resident_bytes(product) - before
+        show("who read nothing of 4 MiB", clients=slow, mib_each=round(grown / MIB / slow, 2))
+        assert grown < allowed
 
 
 async def test_bodies_of_polls_count_as_well(product: Product) -> None:
