@@ -87,16 +87,21 @@ class JobOptions:
     def to_wire(self) -> dict[str, Any]:
         """The options as BullMQ stores them; what is at its default is left out."""
         wire: dict[str, Any] = {"attempts": self.attempts}
-        optional = {
-            "jobId": self.job_id,
-            "backoff": self.backoff.to_wire() if self.backoff else None,
-            "delay": self.delay_ms or None,
-            "priority": self.priority or None,
-            "lifo": self.lifo or None,
-            "removeOnComplete": _plain(self.remove_on_complete),
-            "removeOnFail": _plain(self.remove_on_fail),
-        }
-        return wire | {name: value for name, value in optional.items() if value is not None}
+        if self.job_id is not None:
+            wire["jobId"] = self.job_id
+        if self.backoff is not None:
+            wire["backoff"] = self.backoff.to_wire()
+        if self.delay_ms:
+            wire["delay"] = self.delay_ms
+        if self.priority:
+            wire["priority"] = self.priority
+        if self.lifo:
+            wire["lifo"] = self.lifo
+        if self.remove_on_complete is not None:
+            wire["removeOnComplete"] = _plain(self.remove_on_complete)
+        if self.remove_on_fail is not None:
+            wire["removeOnFail"] = _plain(self.remove_on_fail)
+        return wire
 
 
 PLAIN = JobOptions()

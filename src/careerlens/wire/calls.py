@@ -95,7 +95,9 @@ class QueueCalls:
 
     def adding(self, options: Mapping[str, Any]) -> Adding:
         """How jobs with these options are stored: delayed, prioritised or plain."""
-        packed = pack({_SHORT_OPTIONS.get(key, key): value for key, value in options.items()})
+        if not _SHORT_OPTIONS.keys().isdisjoint(options):
+            options = {_SHORT_OPTIONS.get(key, key): value for key, value in options.items()}
+        packed = pack(options)
         if options.get("delay"):
             keys = self._named("marker meta id delayed completed events")
             return Adding(bullmq_script("addDelayedJob"), keys, packed)
