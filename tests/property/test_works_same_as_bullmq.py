@@ -16,13 +16,13 @@ import asyncio
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any, Literal, TypeAlias
 
+import hiredis
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from redis.asyncio import Redis
 
 from careerlens.wire.calls import QueueCalls, fetch_options, finish_options
-from careerlens.wire.errors import CommandRejectedError
 from careerlens.wire.keys import QueueKeys
 from careerlens.wire.link import Call, Link
 from careerlens.wire.scripts import bullmq_script
@@ -199,6 +199,8 @@ class Story:
         name, *details = step
         if name == "later":
             self._now_ms += details[0]
+        elif name == "memory":
+            await self._links[0].call("CONFIG", "SET", "maxmemory", details[0])
         elif name in ("add", "take", "finish"):
             await getattr(self, f"_{name}")(*details)
         else:
@@ -278,6 +280,7 @@ class Stage:
 
     async def compare(self, steps: Sequence[Step]) -> None:
         """Play a story on both and compare what was answered and what is left."""
+        await self.links[0].call("CONFIG", "SET", "maxmemory", 0)
         await self.links[0].call("FLUSHALL")
         story = Story(self.links)
         for step in steps:
@@ -294,10 +297,9 @@ class Stage:
 
 
 async def _answer(link: Link, command: Sequence[Any]) -> Any:
-    try:
-        reply = await link.call(*command)
-    except CommandRejectedError as error:
-        return f"refused: {error.reply.split(' ')[0]}"
+    [reply] = await link.exchange([command])
+    if isinstance(reply, hiredis.ReplyError):
+        return f"refused: {str(reply).partition(' ')[0]}"
     if not isinstance(reply, list) or len(reply) != 4:
         return reply
     flat, job_id, limited_ms, due_ms = reply
@@ -410,6 +412,15 @@ def test_a_job_is_taken_as_theirs_in_every_condition(
     for condition in CONDITIONS:
         take = ("take", "t:1", worker, limit)
         compare([*RUNNING, *condition, take, take, take, ("later", 5_000), take])
+
+
+def test_a_server_without_memory_refuses_the_same(compare: Compare) -> None:
+    """It refuses a script at its first write, unless that is one which frees memory."""
+    full, roomy = ("memory", 1), ("memory", 0)
+    compare([*RUNNING, full, FINISH, roomy])
+    compare([*RUNNING, full, TAKE, roomy, TAKE])
+    compare([*RUNNING, TAKE, TAKE, full, TAKE, roomy, TAKE])
+    compare([*RUNNING, TAKE, TAKE, full, FINISH, FEW_KEPT, roomy, FINISH])
 
 
 @pytest.mark.timeout(3_600)

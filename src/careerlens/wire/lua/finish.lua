@@ -70,15 +70,19 @@ local activeKey, eventsKey, delayedKey, jobKey = KEYS[2], KEYS[4], KEYS[7], KEYS
 local prefix, now, jobId, token = ARGV[7], ARGV[2], ARGV[1], ARGV[10]
 local lockKey = jobKey .. ":lock"
 local isUsual = token ~= "" and ARGV[5] == "completed" and ARGV[6] == "1" and ARGV[9] == ""
-  and look("GET", lockKey) == token
 local attemptsMade, maxEvents, isAlone, evicted
 
+-- What is out of the usual for a whole queue is asked first: it is so for the next jobs, too.
+if isUsual then
+  local meta = look("HMGET", KEYS[9], "opts.maxLenEvents", "paused", "concurrency", "max")
+  maxEvents = meta[1] or ""
+  isUsual = not (meta[2] or meta[3] or meta[4]) and string.find(maxEvents, "^[1-9]%d*$")
+end
 if isUsual then
   local job = look("HMGET", jobKey, "timestamp", "parentKey", "parent", "deid", "atm")
-  local meta = look("HMGET", KEYS[9], "opts.maxLenEvents", "paused", "concurrency", "max")
-  attemptsMade, maxEvents = job[5] or "0", meta[1] or ""
-  isUsual = job[1] and not (job[2] or job[3] or job[4] or meta[2] or meta[3] or meta[4])
-    and string.find(attemptsMade, "^%d%d?%d?%d?$") and string.find(maxEvents, "^[1-9]%d*$")
+  attemptsMade = job[5] or "0"
+  isUsual = job[1] and not (job[2] or job[3] or job[4])
+    and string.find(attemptsMade, "^%d%d?%d?%d?$") and look("GET", lockKey) == token
 end
 if isUsual then
   -- Four keys of which mostly none exists, and then nothing more has to be asked of them.
