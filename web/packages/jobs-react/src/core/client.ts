@@ -10,20 +10,24 @@ import { JobsApi } from './api.js';
 import { spread } from './backoff.js';
 import { JobBook, type AnswerKind, type Consequence } from './book.js';
 import type { ConnectionState } from './connection.js';
+import { Display, type JobsSnapshot } from './display.js';
 import { JobsApiError } from './errors.js';
 import { FetchQueue } from './fetch-queue.js';
+import { HeldEnds } from './held-ends.js';
 import { Holders, type TokenSource } from './holders.js';
 import { LazyLine } from './lazy-line.js';
+import { Memory } from './memory.js';
 import { Observers, type JobsObserver } from './observers.js';
 import { isOffline, watchPage } from './page-life.js';
 import { PlaceWatch } from './place-watch.js';
 import { Poller, type PollOutcome } from './poller.js';
+import { Question } from './question.js';
 import { Retries } from './retries.js';
 import { findSocketUrl } from './socket-url.js';
-import { loadState, replaceState, saveState, type StoredState } from './storage.js';
 import { timings } from './timings.js';
 import type { CancelResponse, ConnectionStatus, Job, JobInput, JobStatusResponse, JobUpdate } from './types.js';
 
+export { EMPTY_SNAPSHOT, type JobsSnapshot } from './display.js';
 export type { JobsObserver } from './observers.js';
 
 export interface JobsClientOptions {
@@ -33,21 +37,6 @@ export interface JobsClientOptions {
   /** Where the Socket.IO gateway lives. Default: as the API says, else port 3001 of its host. */
   readonly socketUrl?: string | undefined;
 }
-
-/** What the client shows. A new object for every change, the same one in between. */
-export interface JobsSnapshot {
-  /** Newest first. */
-  readonly jobs: readonly Job[];
-  readonly status: ConnectionStatus;
-  /** What keeps updates from coming, while something does. */
-  readonly error: JobsApiError | null;
-}
-
-export const EMPTY_SNAPSHOT: JobsSnapshot = Object.freeze({
-  jobs: Object.freeze([]),
-  status: 'idle',
-  error: null,
-});
 
 type Timer = ReturnType<typeof setTimeout>;
 
@@ -59,36 +48,37 @@ export class JobsClient {
   readonly #socketUrl: string | undefined;
   readonly #api: JobsApi;
   readonly #book = new JobBook();
+  readonly #memory: Memory;
+  readonly #display = new Display(() => this.#look());
   readonly #line: LazyLine;
   readonly #poller = new Poller(() => this.#poll());
   readonly #places = new PlaceWatch(() => this.#askForPlaces());
-  readonly #listeners = new Set<() => void>();
   readonly #observers = new Observers();
   readonly #holders = new Holders();
   readonly #retries = new Retries();
   readonly #fetches = new FetchQueue((jobId, isCurrent) => this.#fetch(jobId, isCurrent));
-  readonly #heldEnds = new Map<string, Timer>();
+  readonly #list = new Question(
+    () => this.#askForList(),
+    () => this.#isAwake && !isOffline(),
+  );
+  readonly #heldEnds = new HeldEnds((jobId) => this.#news(this.#book.settleHeld(jobId)));
 
-  #snapshot: JobsSnapshot = EMPTY_SNAPSHOT;
   #isAwake = false;
-  #isRestored = false;
   #wasOpen = false;
   #problem: JobsApiError | null = null;
-  #listing: Promise<PollOutcome> | null = null;
-  #isListStale = false;
   /** The server's list has been seen since we woke. */
   #isListed = false;
   #isDraining = false;
   #stopWatching = (): void => undefined;
   #lingerTimer: Timer | undefined;
-  #publishTimer: Timer | undefined;
-  #persistTimer: Timer | undefined;
   #firstListTimer: Timer | undefined;
   #downTimer: Timer | undefined;
   #silenceTimer: Timer | undefined;
 
   constructor({ userId, apiUrl = '', socketUrl }: JobsClientOptions) {
     this.userId = userId;
+    this.#memory = new Memory(userId, this.#book);
+    this.subscribe(() => this.#places.look(this.#isAwake ? this.getSnapshot().jobs : []));
     this.#apiUrl = apiUrl.replace(/\/+$/, '');
     this.#socketUrl = socketUrl;
     this.#api = new JobsApi({ apiUrl: this.#apiUrl, userId, token: () => this.#holders.token() });
@@ -108,12 +98,9 @@ export class JobsClient {
     });
   }
 
-  readonly subscribe = (listener: () => void): (() => void) => {
-    this.#listeners.add(listener);
-    return () => this.#listeners.delete(listener);
-  };
+  readonly subscribe = (listener: () => void): (() => void) => this.#display.subscribe(listener);
 
-  readonly getSnapshot = (): JobsSnapshot => this.#snapshot;
+  readonly getSnapshot = (): JobsSnapshot => this.#display.snapshot;
 
   /** Be told of events from now on; returns how to stop. */
   observe(observer: JobsObserver): () => void {
@@ -122,7 +109,7 @@ export class JobsClient {
 
   /** The job as far as it is known, also one that is no longer shown. */
   getJob(jobId: string): Job | null {
-    this.#restore();
+    this.#memory.restore();
     return this.#book.find(jobId);
   }
 
@@ -133,10 +120,10 @@ export class JobsClient {
   async lookUp(jobId: string): Promise<void> {
     const askedAt = this.#book.clock;
     const status = await this.#api.status(jobId);
-    this.#restore();
+    this.#memory.restore();
     if (!this.#book.recall(status)) this.#follow(this.#book.answer(status, this.#answerKind(), askedAt));
     this.#changed();
-    this.#tellListeners();
+    this.#display.tell();
   }
 
   /** Keep the jobs up to date until the returned function is called. */
@@ -164,12 +151,12 @@ export class JobsClient {
     const { userId, ...fields } = input;
     if (userId !== undefined && userId !== this.userId) throw wrongUser(this.userId, userId);
     const created = await this.#api.create(fields);
-    this.#restore();
+    this.#memory.restore();
     this.#book.created(created);
     this.#retries.remember(created.jobId, input);
     this.#changed();
-    this.#publish();
-    this.#persist();
+    this.#display.refresh();
+    this.#memory.keep();
     this.#poller.poke();
     return created.jobId;
   }
@@ -182,7 +169,7 @@ export class JobsClient {
     const answer = await this.#api.cancel(jobId);
     this.#book.cancelRequested(jobId);
     this.#changed();
-    this.#publish();
+    this.#display.refresh();
     if (answer.outcome !== 'cancelling' && this.#book.knows(jobId)) this.#fetches.add(jobId);
     this.#poller.poke();
     return answer;
@@ -207,13 +194,13 @@ export class JobsClient {
     this.#book.dismiss(jobId);
     this.#retries.forget(jobId);
     this.#changed();
-    this.#publish();
-    this.#persist();
+    this.#display.refresh();
+    this.#memory.keep();
   }
 
   /** Ask the server for the user's jobs now. */
   async refresh(): Promise<void> {
-    await this.#list();
+    await this.#list.ask();
   }
 
   // --- waking and sleeping ---------------------------------------------------------------------
@@ -221,7 +208,7 @@ export class JobsClient {
   #wake(): void {
     if (this.#isAwake) return;
     this.#isAwake = true;
-    this.#restore();
+    this.#memory.restore();
     this.#wasOpen = false;
     this.#isListed = false;
     this.#problem = null;
@@ -232,7 +219,7 @@ export class JobsClient {
         this.#poller.poke();
         this.#places.refresh();
       },
-      hidden: () => this.#persist(),
+      hidden: () => this.#memory.keep(),
       frozen: () => this.#frozen(),
       thawed: () => this.#thawed(),
     });
@@ -242,9 +229,9 @@ export class JobsClient {
     for (const jobId of this.#book.awaitingResult()) this.#fetches.add(jobId);
     // A feed that can be resumed tells what was missed, so the list can be asked for at once;
     // otherwise it waits for the socket, so that nothing falls between the two.
-    if (this.#book.lastEventId !== null) void this.#list();
-    else this.#firstListTimer = setTimeout(() => void this.#list(), timings.firstList);
-    this.#publish();
+    if (this.#book.lastEventId !== null) void this.#list.ask();
+    else this.#firstListTimer = setTimeout(() => void this.#list.ask(), timings.firstList);
+    this.#display.refresh();
   }
 
   #sleep(): void {
@@ -255,20 +242,12 @@ export class JobsClient {
     clearTimeout(this.#downTimer);
     this.#downTimer = undefined;
     clearTimeout(this.#silenceTimer);
-    for (const timer of this.#heldEnds.values()) clearTimeout(timer);
     this.#heldEnds.clear();
     this.#poller.stop();
     this.#fetches.clear();
     this.#line.close();
-    this.#persist();
-    this.#publish();
-  }
-
-  #restore(): void {
-    if (this.#isRestored) return;
-    this.#isRestored = true;
-    const { jobs, lastEventId } = loadState(this.userId);
-    this.#book.restore(jobs, lastEventId);
+    this.#memory.keep();
+    this.#display.refresh();
   }
 
   async #connect(): Promise<void> {
@@ -279,12 +258,12 @@ export class JobsClient {
   /** An open connection is kept as long as it lasts; nothing else is tried. */
   #wentOffline(): void {
     this.#line.hold();
-    this.#publish();
+    this.#display.refresh();
   }
 
   /** The browser would close the socket under us, and leave other tabs waiting for its news. */
   #frozen(): void {
-    this.#persist();
+    this.#memory.keep();
     this.#line.close();
   }
 
@@ -298,7 +277,7 @@ export class JobsClient {
     this.#line.retryNow();
     this.#fetches.retryNow();
     this.#poller.poke();
-    this.#publish();
+    this.#display.refresh();
   }
 
   // --- the socket ------------------------------------------------------------------------------
@@ -313,7 +292,7 @@ export class JobsClient {
       // Who was told to go with everybody else does not ask together with everybody else either.
       this.#pollIfStillDown(timings.downGrace + (this.#isDraining ? spread() : 0));
     }
-    this.#publish();
+    this.#display.refresh();
   }
 
   #startPolling(): void {
@@ -323,7 +302,7 @@ export class JobsClient {
   #pollIfStillDown(grace: number): void {
     const poll = (): void => {
       this.#startPolling();
-      this.#publish();
+      this.#display.refresh();
     };
     this.#downTimer ??= setTimeout(poll, grace);
   }
@@ -336,21 +315,20 @@ export class JobsClient {
     this.#poller.stop();
     this.#fetches.retryNow();
     this.#listenForSilence();
-    if (!resumed) void this.#list();
-    this.#publish();
+    if (!resumed) void this.#list.ask();
+    this.#display.refresh();
   }
 
   #updated(update: JobUpdate): void {
     this.#listenForSilence();
-    this.#follow(this.#book.update(update));
-    this.#changed();
+    this.#news(this.#book.update(update));
   }
 
   #resync(id: string | null): void {
     this.#book.skipTo(id);
     // The place may lie before the stored one, if the server has lost its feeds.
-    replaceState(this.userId, this.#state());
-    void this.#list();
+    this.#memory.overwrite();
+    void this.#list.ask();
   }
 
   /** Belt and braces: an open socket may be half dead, and a feed may have lost its relay. */
@@ -358,7 +336,7 @@ export class JobsClient {
     clearTimeout(this.#silenceTimer);
     this.#silenceTimer = setTimeout(() => {
       this.#listenForSilence();
-      if (this.#line.state === 'open' && this.#book.live().length > 0 && !isOffline()) void this.#list();
+      if (this.#line.state === 'open' && this.#book.live().length > 0 && !isOffline()) void this.#list.ask();
     }, timings.silence);
   }
 
@@ -369,7 +347,7 @@ export class JobsClient {
       title: 'Live updates are not available.',
       detail: message,
     });
-    this.#publish();
+    this.#display.refresh();
   }
 
   // --- requests --------------------------------------------------------------------------------
@@ -378,25 +356,10 @@ export class JobsClient {
     // A fixed token that was refused stays refused.
     const isVain = isOffline() || (this.#isUnauthorized() && !this.#holders.canRenewToken);
     if (isVain) return { changed: false, waiting: false };
-    return this.#list();
+    return this.#list.ask();
   }
 
   /** Ask for the live jobs, and for what became of those that are no longer among them. */
-  #list(): Promise<PollOutcome> {
-    // One question at a time: an answer on its way may be too old for who asks now, so ask again.
-    if (this.#listing !== null) {
-      this.#isListStale = true;
-      return this.#listing;
-    }
-    this.#listing = this.#askForList().finally(() => {
-      this.#listing = null;
-      if (!this.#isListStale || !this.#isAwake || isOffline()) return;
-      this.#isListStale = false;
-      void this.#list();
-    });
-    return this.#listing;
-  }
-
   async #askForList(): Promise<PollOutcome> {
     const askedAt = this.#book.clock;
     let list: JobStatusResponse[];
@@ -420,7 +383,7 @@ export class JobsClient {
   /** Nobody asks for what nobody sees, and polling asks anyway. */
   #askForPlaces(): void {
     const isSeen = typeof document === 'undefined' || document.visibilityState !== 'hidden';
-    if (isSeen && this.#line.state === 'open' && !isOffline()) void this.#list();
+    if (isSeen && this.#line.state === 'open' && !isOffline()) void this.#list.ask();
   }
 
   /** Ask for one job until there is an answer. Returns whether to try again later. */
@@ -452,7 +415,7 @@ export class JobsClient {
   #failed(error: unknown): void {
     if (!(error instanceof JobsApiError)) throw error;
     this.#problem = error;
-    this.#publish();
+    this.#display.refresh();
   }
 
   #succeeded(): void {
@@ -461,7 +424,7 @@ export class JobsClient {
     if (this.#line.state === 'refused' && !wasUnauthorized) return;
     this.#problem = null;
     if (wasUnauthorized) this.#line.retryNow();
-    this.#publish();
+    this.#display.refresh();
   }
 
   #isUnauthorized(): boolean {
@@ -481,60 +444,34 @@ export class JobsClient {
         this.#fetches.add(jobId);
         return;
       case 'confirm':
-        this.#giveTheFeedTime(jobId);
+        this.#heldEnds.hold(jobId);
         return;
       case 'progress':
         this.#observers.tell((observer) => observer.onProgress?.(jobId, consequence.progress));
         return;
     }
     // An end is stored before it is told, so that a reload in between cannot tell it again.
-    this.#persist();
-    this.#publish();
+    this.#memory.keep();
+    this.#display.refresh();
     if (consequence.kind !== 'error') this.#retries.forget(jobId);
     if (consequence.kind === 'complete') this.#observers.tell((o) => o.onComplete?.(jobId, consequence.result));
     if (consequence.kind === 'error') this.#observers.tell((o) => o.onError?.(jobId, consequence.error));
     if (consequence.kind === 'cancel') this.#observers.tell((o) => o.onCancel?.(jobId));
   }
 
-  #giveTheFeedTime(jobId: string): void {
-    clearTimeout(this.#heldEnds.get(jobId));
-    const settle = (): void => {
-      this.#heldEnds.delete(jobId);
-      this.#follow(this.#book.settleHeld(jobId));
-      this.#changed();
-    };
-    this.#heldEnds.set(jobId, setTimeout(settle, timings.confirm));
+  /** Tell what follows, and show and store that the book has changed. */
+  #news(consequences: readonly Consequence[]): void {
+    this.#follow(consequences);
+    this.#changed();
   }
 
-  /** The book has changed: show and store it soon, together with what else changes until then. */
   #changed(): void {
-    this.#publishTimer ??= setTimeout(() => this.#publish(), timings.publish);
-    this.#persistTimer ??= setTimeout(() => this.#persist(), timings.persist);
+    this.#display.refreshSoon();
+    this.#memory.keepSoon();
   }
 
-  #publish(): void {
-    clearTimeout(this.#publishTimer);
-    this.#publishTimer = undefined;
-    const next: JobsSnapshot = { jobs: this.#book.jobs(), status: this.#status(), error: this.#problem };
-    this.#places.look(this.#isAwake ? next.jobs : []);
-    if (isSame(next, this.#snapshot)) return;
-    this.#snapshot = next;
-    this.#tellListeners();
-  }
-
-  #tellListeners(): void {
-    for (const listener of [...this.#listeners]) listener();
-  }
-
-  #persist(): void {
-    clearTimeout(this.#persistTimer);
-    this.#persistTimer = undefined;
-    if (!this.#isRestored) return;
-    saveState(this.userId, this.#state());
-  }
-
-  #state(): StoredState {
-    return { jobs: this.#book.stored(), lastEventId: this.#book.lastEventId };
+  #look(): JobsSnapshot {
+    return { jobs: this.#book.jobs(), status: this.#status(), error: this.#problem };
   }
 
   #status(): ConnectionStatus {
@@ -544,15 +481,6 @@ export class JobsClient {
     if (this.#isUnauthorized()) return 'unauthorized';
     return this.#poller.isRunning ? 'polling' : 'connecting';
   }
-}
-
-function isSame(a: JobsSnapshot, b: JobsSnapshot): boolean {
-  return (
-    a.status === b.status &&
-    a.error === b.error &&
-    a.jobs.length === b.jobs.length &&
-    a.jobs.every((job, index) => job === b.jobs[index])
-  );
 }
 
 function wrongUser(expected: string, got: string): JobsApiError {
