@@ -12,6 +12,7 @@ from pathlib import Path
 
 import httpx
 import pytest
+from prometheus_client.parser import text_string_to_metric_families
 from redis.asyncio import Redis
 
 from careerlens.queue import Queue
@@ -102,6 +103,17 @@ class Group:
     async def is_ready(self) -> bool:
         return (await self.health())[0] == 200
 
+    async def running_by_metrics(self) -> dict[str, float]:
+        """How many jobs of the queue each process runs, as Prometheus is told."""
+        async with httpx.AsyncClient(trust_env=False) as client:
+            text = (await client.get(f"http://127.0.0.1:{self.port}/metrics")).text
+        return {
+            sample.labels["process"]: sample.value
+            for family in text_string_to_metric_families(text)
+            for sample in family.samples
+            if sample.name == "careerlens_worker_running" and sample.labels["queue"] == QUEUE
+        }
+
 
 @pytest.fixture
 async def group(tmp_path: Path) -> AsyncIterator[Group]:
@@ -153,6 +165,7 @@ async def test_a_group_works_in_all_its_processes_and_answers_as_one(
         200,
         {"status": "ready", "checks": {"redis": "ok", "processes": 2, "running": 2}},
     )
+    assert await group.running_by_metrics() == {"worker 1": 1, "worker 2": 1}
     async with frozen(pids[0]):
         code, said = await group.health()
         assert (code, said["status"]) == (503, "not ready")

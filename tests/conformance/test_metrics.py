@@ -21,7 +21,7 @@ from job_requests import create, reaches
 from queue_driving import Driver
 from raw_sockets import introduced
 from relaying import running_relay
-from support import eventually
+from support import eventually, free_port
 
 TOKEN = "what-prometheus-sends"
 BEARER = {"authorization": f"Bearer {TOKEN}"}
@@ -90,6 +90,40 @@ async def test_jobs_move_what_the_api_tells(redis_url: str, tmp_path: Path) -> N
     assert done["process_cpu_seconds_total"] > waiting["process_cpu_seconds_total"] > 0
     assert "ada" not in text
     assert job_id not in text
+
+
+async def test_workers_tell_what_they_have_done(redis_url: str, tmp_path: Path) -> None:
+    port = free_port()
+    url = f"http://127.0.0.1:{port}"
+    async with (
+        running_api(redis_url, tmp_path) as api,
+        api.client("ada") as client,
+        running_worker(
+            redis_url,
+            tmp_path,
+            metrics_token=TOKEN,
+            worker_health_port=port,
+            shutdown_seconds=0.5,
+        ),
+    ):
+        await create(client, type="endless")
+        await reaches(client, await create(client), "completed")
+        failing = await create(client, type="failing", someText="for good")
+        await reaches(client, failing, "failed")
+        read = await metrics_at(url)
+        assert read["careerlens_worker_running worker endless"] == 1
+        assert read["careerlens_worker_running worker cover-letter"] == 0
+        assert read["careerlens_worker_taken_total worker cover-letter"] == 1
+        assert read["careerlens_worker_ended_total completed worker cover-letter"] == 1
+        assert read["careerlens_worker_ended_total failed worker failing"] == 1
+        assert read["careerlens_worker_ended_total lost worker failing"] == 0
+        answer = await get(url, {})
+        assert answer.status_code == 401
+        assert "careerlens_" not in answer.text
+        async with httpx.AsyncClient(trust_env=False) as stranger:
+            for path in ("/stats", "/nothing"):
+                assert (await stranger.get(url + path)).status_code == 404
+            assert (await stranger.get(f"{url}/health/ready")).status_code == 200
 
 
 async def test_how_far_a_relay_is_behind_is_told_without_one(

@@ -6,6 +6,7 @@ import asyncio
 import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from typing import Any
 
 from careerlens.foundation.health import READY_PATH, Condition, Health
 
@@ -24,12 +25,21 @@ async def answers_ok(host: str, port: int, path: str) -> bool:
 
 async def health_at(host: str, port: int) -> Health:
     """What the process there says of itself; not ready when it says nothing that we understand."""
+    said = await object_at(host, port, READY_PATH)
     try:
-        async with _asked(host, port, READY_PATH) as answer:
-            _, _, body = (await answer.read()).partition(b"\r\n\r\n")
-        return Health.from_wire(json.loads(body))
-    except (OSError, TimeoutError, ValueError):
+        return Health.from_wire(said)
+    except ValueError:
         return Health(condition=Condition.NOT_READY)
+
+
+async def object_at(host: str, port: int, path: str) -> Any:
+    """The JSON that the process there answers `path` with; None when it does not."""
+    try:
+        async with _asked(host, port, path) as answer:
+            _, _, body = (await answer.read()).partition(b"\r\n\r\n")
+        return json.loads(body)
+    except (OSError, TimeoutError, ValueError):
+        return None
 
 
 @asynccontextmanager

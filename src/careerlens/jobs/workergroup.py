@@ -19,10 +19,11 @@ from contextlib import ExitStack, contextmanager
 
 from careerlens.foundation.health import Condition, Health, word
 from careerlens.foundation.logging import get_logger
-from careerlens.foundation.probing import health_at
+from careerlens.foundation.probing import health_at, object_at
 from careerlens.foundation.settings import Settings
 from careerlens.foundation.supervision import STOP_MARGIN_S, ChildSpec, Supervisor
-from careerlens.jobs.workerhealth import INHERITED_SOCKET, serve_health
+from careerlens.jobs.workerhealth import INHERITED_SOCKET, Page, serve_page
+from careerlens.jobs.workermetrics import STATS_PATH, Stats
 
 _log = get_logger("careerlens.worker")
 
@@ -43,10 +44,13 @@ async def run_group(settings: Settings, command: Sequence[str]) -> None:
         ]
         supervisor = Supervisor(specs, equals=True)
 
-        async def ask() -> Health:
+        async def health() -> Health:
             return await _health_of(supervisor, specs)
 
-        async with serve_health(settings, ask):
+        async def stats() -> dict[str, Stats]:
+            return await _stats_of(supervisor, specs)
+
+        async with serve_page(settings, Page(health, stats)):
             _log.info("supervising workers", processes=len(specs))
             await supervisor.run()
 
@@ -82,3 +86,10 @@ async def _health_of(supervisor: Supervisor, specs: Sequence[ChildSpec]) -> Heal
         condition=condition,
         checks={"redis": word(reached), "processes": ready, "running": running},
     )
+
+
+async def _stats_of(supervisor: Supervisor, specs: Sequence[ChildSpec]) -> dict[str, Stats]:
+    """By process; of those that answer."""
+    alive = [spec for spec in specs if spec.name in supervisor.pids]
+    answers = await asyncio.gather(*(object_at(*spec.ready_at, STATS_PATH) for spec in alive))
+    return {spec.name: stats for spec, stats in zip(alive, answers, strict=True) if stats}

@@ -18,7 +18,8 @@ from careerlens.jobs.keys import WORKERS_KEY
 from careerlens.jobs.pace import Presence
 from careerlens.jobs.processing import JobProcessor, describe_failure
 from careerlens.jobs.uploads import UploadStore
-from careerlens.jobs.workerhealth import health_of, serve_health
+from careerlens.jobs.workerhealth import SELF, Page, health_of, serve_page
+from careerlens.jobs.workermetrics import Stats, stats_of
 from careerlens.wire.errors import WireError
 from careerlens.wire.link import Link
 from careerlens.wire.opening import open_link
@@ -58,10 +59,13 @@ async def run_worker(
             for definition in definitions
         ]
 
-        async def ask() -> Health:
+        async def health() -> Health:
             return health_of(workers)
 
-        async with serve_health(settings, ask):
+        async def stats() -> dict[str, Stats]:
+            return {SELF: stats_of(workers)}
+
+        async with serve_page(settings, Page(health, stats)):
             _log.info("working", types=[definition.type for definition in definitions])
             await _run_all(workers, link, name)
 
