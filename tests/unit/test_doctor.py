@@ -71,7 +71,8 @@ async def test_each_node_of_a_cluster_is_looked_at(tmp_path: Path) -> None:
         where = f"127.0.0.1:{node.port}"
         assert problems(found) == set()
         assert f"its primaries: {where}" in found["redis cluster"].found
-        assert f"{where} answers in" in found[f"redis {where}"].found
+        assert f"{where} answers in" in found["redis"].found
+        assert found["redis scripts"].found.startswith(f"{where}: ")
         assert found["waiting jobs"].found == "none"
         node.kill()
         assert "redis" in problems(await findings(settings))

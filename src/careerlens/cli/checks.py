@@ -112,7 +112,8 @@ async def _servers(endpoint: RedisEndpoint) -> AsyncGenerator[Finding]:
             aclosing(_server(client, where, is_node=True)) as findings,
         ):
             async for finding in findings:
-                yield replace(finding, check=f"{finding.check} {where}")
+                is_named = finding.found.startswith(where)
+                yield finding if is_named else replace(finding, found=f"{where}: {finding.found}")
 
 
 async def _primaries(url: str) -> list[Place]:
