@@ -36,20 +36,23 @@ async def test_a_refused_command_is_no_success_although_the_job_is_in_line(
     assert (await queue.counts())["prioritized"] == 1
 
 
-async def test_of_calls_that_leave_together_each_gets_its_own_reply(redis_url: str) -> None:
-    async with open_link(redis_url, gathers=True) as link:
-        asked = [link.call("ECHO", str(number)) for number in range(200)]
+@pytest.mark.parametrize("size", [1, 10_000])
+async def test_of_calls_that_leave_together_each_gets_its_own_reply(
+    redis_url: str, size: int
+) -> None:
+    async with open_link(redis_url) as link:
+        asked = [link.call("ECHO", str(number) * size) for number in range(200)]
         asked.insert(50, link.call("NO-SUCH-COMMAND"))
         replies = await asyncio.gather(*asked, return_exceptions=True)
         assert isinstance(replies.pop(50), Exception)
-        assert replies == [str(number).encode() for number in range(200)]
+        assert replies == [(str(number) * size).encode() for number in range(200)]
 
 
 async def test_what_was_gathered_when_the_server_died_is_told_to_be_lost(
     valkey_factory: ValkeyFactory,
 ) -> None:
     server = valkey_factory()
-    async with open_link(server.url, gathers=True, timeout_s=0.5) as link:
+    async with open_link(server.url, timeout_s=0.5) as link:
         server.kill()
         replies = await asyncio.gather(
             *(link.call("PING") for _ in range(5)), return_exceptions=True

@@ -65,7 +65,7 @@ async def open_services(
 ) -> AsyncIterator[Services]:
     """The services of one process. None of them needs Redis to be there yet."""
     async with AsyncExitStack() as closing:
-        link = open_link(redis_url, name="careerlens:api", timeout_s=LINK_TIMEOUT_S, gathers=True)
+        link = open_link(redis_url, name="careerlens:api", timeout_s=LINK_TIMEOUT_S)
         closing.push_async_callback(link.close)
         # Files would hold up what is behind them on a shared connection.
         upload_link = open_link(redis_url, name="careerlens:uploads", timeout_s=_UPLOAD_TIMEOUT_S)

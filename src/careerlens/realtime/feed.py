@@ -45,7 +45,7 @@ class Feed:
 
     def __init__(self, url: str) -> None:
         # Each of very many followers reads a little: what they send in one turn leaves together.
-        self._link = open_link(url, name="careerlens:feed", gathers=True)
+        self._link = open_link(url, name="careerlens:feed")
         self._wakeups = Wakeups(url)
         self.lost_positions = 0
         """How many readers were told to ask again, since what they had read last was gone."""

@@ -153,7 +153,7 @@ class Wakeups:
             backoff = min(backoff * 2, _LAST_BACKOFF_S)
 
     def _new_connection(self) -> Connection:
-        return Connection(on_push=self._pushed, gathers=True)
+        return Connection(on_push=self._pushed)
 
     async def _listen_to(self, connection: Connection) -> None:
         """Raises `ConnectionError` when the connection is lost, or silent."""

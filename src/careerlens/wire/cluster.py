@@ -55,12 +55,11 @@ class ClusterLink(Link):
         *,
         name: str = "careerlens",
         timeout_s: float = 5.0,
-        gathers: bool = False,
     ) -> None:
         parsed = RedisUrl.parse(url)
         self._login = Login.of(parsed)
         self._entrances = AnyOf(parsed.places, self._login)
-        super().__init__(self._entrances, name=name, timeout_s=timeout_s, gathers=gathers)
+        super().__init__(self._entrances, name=name, timeout_s=timeout_s)
         self._nodes: dict[Place, Link] = {}
         self._map: list[tuple[int, int, Place]] = []
         self._owners: dict[int, Place] = {}
@@ -300,9 +299,7 @@ class ClusterLink(Link):
     def _node(self, place: Place) -> Link:
         if place not in self._nodes:
             address = Server(place, self._login)
-            self._nodes[place] = Link(
-                address, name=self._name, timeout_s=self._timeout_s, gathers=self._gathers
-            )
+            self._nodes[place] = Link(address, name=self._name, timeout_s=self._timeout_s)
         return self._nodes[place]
 
     def _owner_by_map(self, slot: int) -> Place | None:

@@ -71,7 +71,7 @@ class Link:
     `timeout_s` bounds two things: how long a call waits for a connection before
     `ServiceUnavailableError`, and how long the server may stay silent while replies are due
     before the connection is given up, which raises `OutcomeUnknownError` from those calls.
-    `name` is what CLIENT LIST shows; `gathers` is as of `Connection`.
+    `name` is what CLIENT LIST shows.
     """
 
     def __init__(
@@ -80,12 +80,10 @@ class Link:
         *,
         name: str = "careerlens",
         timeout_s: float = 5.0,
-        gathers: bool = False,
     ) -> None:
         self._address = _single(url) if isinstance(url, str) else url
         self._name = name.replace(" ", "-")
         self._timeout_s = timeout_s
-        self._gathers = gathers
         self._connection: Connection | None = None
         self._connected = asyncio.Event()
         self._keeper: asyncio.Task[None] | None = None
@@ -335,7 +333,7 @@ class Link:
                 connection.abort(self._last_problem)
 
     def _new_connection(self) -> Connection:
-        return Connection(self._forget, gathers=self._gathers)
+        return Connection(self._forget)
 
     async def _greet(self, connection: Connection) -> None:
         commands = [("CLIENT", "SETNAME", self._name), ("CLIENT", "ID")]

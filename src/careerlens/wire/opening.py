@@ -7,13 +7,11 @@ from careerlens.wire.cluster import ClusterLink
 from careerlens.wire.link import Link
 
 
-def open_link(
-    url: str, *, name: str = "careerlens", timeout_s: float = 5.0, gathers: bool = False
-) -> Link:
+def open_link(url: str, *, name: str = "careerlens", timeout_s: float = 5.0) -> Link:
     """A link to whatever `url` names; it connects when it is first used, or by `connect`.
 
     Belongs to the event loop that uses it first. `name` is what CLIENT LIST shows, `timeout_s`
-    and `gathers` are as of `Link`. Raises `ConfigurationError` for a URL that cannot be used.
+    is as of `Link`. Raises `ConfigurationError` for a URL that cannot be used.
     """
     kind = ClusterLink if RedisUrl.parse(url).topology is Topology.CLUSTER else Link
-    return kind(url, name=name, timeout_s=timeout_s, gathers=gathers)
+    return kind(url, name=name, timeout_s=timeout_s)
