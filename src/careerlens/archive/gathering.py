@@ -8,9 +8,9 @@ hash is gone already (its producer asked for that, or somebody removed it) does 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import lru_cache
-from typing import Any
+from typing import Any, NamedTuple
 
 from careerlens.archive.records import ArchivedJob
 from careerlens.foundation.foreignjson import parse_foreign
@@ -32,8 +32,7 @@ _TELLING = frozenset(
 _IN_LINE = frozenset({"waiting", "delayed"})
 
 
-@dataclass(frozen=True, slots=True)
-class JobNews:
+class JobNews(NamedTuple):
     """What a group of events says about one job: how it ended last, and whether it was reopened.
 
     `is_new`: it was added, and nothing has happened to it since.
@@ -55,13 +54,13 @@ def gather_news(events: Iterable[QueueEvent]) -> dict[str, JobNews]:
         if known is None:
             known = JobNews(event.job_id, is_new=event.name == "added")
         elif known.is_new and event.name not in _IN_LINE:
-            known = replace(known, is_new=False)
+            known = known._replace(is_new=False)
         if event.name == "removed" and follows_end(event):
             continue  # its outcome stands
         if ends_job(event):
-            known = replace(known, ending=event)
+            known = known._replace(ending=event)
         elif follows_end(event):
-            known = replace(known, ending=None, reopened=True)
+            known = known._replace(ending=None, reopened=True)
         news[event.job_id] = known
     return news
 

@@ -47,7 +47,9 @@ def validate_input(
     not repeated in it.
     """
     not_theirs = definition.server_filled_names()
-    problems = [_unknown(definition, name) for name in fields if name in not_theirs]
+    problems = []
+    if not not_theirs.isdisjoint(fields):
+        problems = [_unknown(definition, name) for name in fields if name in not_theirs]
     values = {name: value for name, value in fields.items() if isinstance(name, str)}
     if upload is not None:
         if definition.upload_field is None:

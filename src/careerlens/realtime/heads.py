@@ -79,11 +79,14 @@ class BoundedHttp(HttpToolsProtocol):
 
     def on_headers_complete(self) -> None:
         """The head is whole. Raises `ValueError`, which the parser's caller answers."""
-        size = len(self.url) + sum(len(name) + len(value) for name, value in self.headers)
+        size, hosts = len(self.url), 0
+        for name, value in self.headers:
+            size += len(name) + len(value)
+            hosts += name == b"host"
         if size > MAX_HEAD_BYTES:
             self._head_bytes = size
             raise ValueError("the head is too large")
-        if sum(name == b"host" for name, _ in self.headers) > 1:
+        if hosts > 1:
             raise ValueError("whoever stands before us may have read the other Host")
         self._in_head = False
         self._stop_waiting()
