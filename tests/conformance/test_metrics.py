@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -203,8 +204,7 @@ async def test_while_redis_is_away_the_process_still_tells_of_itself(
     ):
         assert (await metrics_at(api.url))["careerlens_redis_up"] == 1
         server.kill()
-        for url in (api.url, gateway.url):
-            read = await metrics_at(url)
+        for read in await asyncio.gather(metrics_at(api.url), metrics_at(gateway.url)):
             assert read["careerlens_redis_up"] == 0
             assert not any(name.startswith("bullmq") for name in read)
 
