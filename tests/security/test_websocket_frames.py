@@ -13,7 +13,9 @@ from pathlib import Path
 
 import pytest
 
+from careerlens.realtime import websocket
 from careerlens.realtime.connection import Limits
+from careerlens.realtime.frames import unmasked
 from gateways import RunningGateway, connected, running_gateway
 from raw_sockets import ACCEPT, MASK, PATH, asking, frame, introduced
 from support import eventually
@@ -147,6 +149,24 @@ async def test_who_keeps_writing_after_being_sent_away_is_cut_off(redis_url: str
             with pytest.raises(OSError):  # noqa: PT011 (reset, or a broken pipe)
                 await pour()
         await eventually(lambda: not gateway.gateway.sessions)
+
+
+@pytest.mark.parametrize("flood", [frame(b'42["nothing"]'), frame(b""), frame(b"", opcode=9)])
+async def test_what_follows_a_goodbye_is_not_looked_through_while_others_wait(
+    gateway: RunningGateway, monkeypatch: pytest.MonkeyPatch, flood: bytes
+) -> None:
+    looked_at = 0
+
+    def count(payload: bytes, key: bytes) -> bytes:
+        nonlocal looked_at
+        looked_at += 1
+        return unmasked(payload, key)
+
+    monkeypatch.setattr(websocket, "unmasked", count)
+    async with introduced(gateway.port) as client:
+        client.writer.write(flood * 20_000)
+        assert (await client.is_closed())[0] == 1008
+    assert looked_at < 1_000
 
 
 async def test_ten_thousand_subscriptions_take_no_memory(

@@ -43,6 +43,7 @@ _GUID = "258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
 _OPCODES = frozenset({CONTINUATION, TEXT, BINARY, CLOSE, PING, PONG})
 _RESERVED_BITS, _OPCODE, _MASKED, _SIZE = 0x70, 0x0F, 0x80, 0x7F
 _MOST_IGNORED_BYTES = 262_144
+_MOST_IGNORED_FRAMES = 16
 _KEY_LENGTH = 24
 _WE_STOP = frozenset({GOING_AWAY, 1012})
 
@@ -237,6 +238,9 @@ class Websocket(asyncio.Protocol):
     def _fail(self, code: int, reason: str) -> None:
         """Close without waiting for a goodbye, which could not be told from the rest any more."""
         self.close(code, reason)
+        self._hear_no_more()
+
+    def _hear_no_more(self) -> None:
         if self._transport is not None and self._transport.can_write_eof():
             self._transport.write_eof()
         self._rest = self._fragments = None
@@ -253,9 +257,14 @@ class Websocket(asyncio.Protocol):
 
     def _take_frames(self, data: bytes) -> int:
         """Take the frames that are complete; how many bytes they had."""
-        at, end = 0, len(data)
+        at, end, ignored = 0, len(data), 0
         self._needed = 0
         while end - at >= 2 and self._handler is not None:
+            ignored += self._is_closing
+            if ignored > _MOST_IGNORED_FRAMES:
+                # Who floods on has more of them than can be looked through while others wait.
+                self._hear_no_more()
+                return end
             first, second = data[at], data[at + 1]
             size, body = second & _SIZE, at + 2
             if size > MAX_CONTROL_BYTES:
