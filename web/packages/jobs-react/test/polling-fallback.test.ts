@@ -1,8 +1,9 @@
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 
-import { expect, it, onTestFinished } from 'vitest';
+import { expect, it, onTestFinished, vi } from 'vitest';
 
+import { Poller } from '../src/core/poller.js';
 import { timings } from '../src/core/timings.js';
 import { eventually, openPage, startBackend } from './harness.js';
 
@@ -25,20 +26,22 @@ it('polls after three vain attempts at the socket, hears everything that way, an
 });
 
 it('asks ever less often while nothing changes', async () => {
-  const backend = await startBackend();
-  await backend.stopGateway();
+  vi.useFakeTimers();
+  onTestFinished(() => void vi.useRealTimers());
   const asked: number[] = [];
-  backend.intercept = ({ path }) => {
-    if (LIST.test(path)) asked.push(performance.now());
-    return null;
-  };
-  const page = openPage(backend);
-  await page.client.createJob({ type: 'resume-optimization' });
-  asked.length = 0;
-  await eventually(() => expect(asked.length).toBeGreaterThanOrEqual(8));
+  const poller = new Poller(() => {
+    asked.push(Date.now());
+    return Promise.resolve({ changed: false, waiting: true });
+  });
+  poller.start(true);
+  await vi.advanceTimersByTimeAsync(20 * timings.pollMax);
+  poller.stop();
   const gaps = asked.slice(1).map((at, index) => at - (asked[index] ?? 0));
-  const mean = (some: number[]): number => some.reduce((sum, gap) => sum + gap, 0) / some.length;
-  expect(mean(gaps.slice(-2))).toBeGreaterThan(1.5 * mean(gaps.slice(1, 3)));
+  const [first = 0, second = 0, third = 0] = gaps;
+  expect(first).toBeGreaterThan(timings.pollMin);
+  expect(second).toBeGreaterThan(first);
+  expect(third).toBeGreaterThan(second);
+  expect(gaps.at(-1)).toBeGreaterThan(0.8 * timings.pollMax);
 });
 
 it('polls while the socket is down, stops when it is back, and tells nothing twice', async () => {

@@ -5,6 +5,12 @@ import { afterAll, afterEach, beforeEach, expect, vi } from 'vitest';
 import { JobsClient } from '../src/core/client.js';
 import { timings } from '../src/core/timings.js';
 
+if (typeof document !== 'undefined') {
+  const { configure } = await import('@testing-library/react');
+  // As patient as `eventually`: machines that test are busy machines.
+  configure({ asyncUtilTimeout: 8_000 });
+}
+
 const real = { ...timings };
 const retain = vi.spyOn(JobsClient.prototype, 'retain');
 

@@ -65,30 +65,18 @@ export class JobsApi {
   }
 
   async #request(path: string, options: RequestOptions = {}): Promise<unknown> {
-    const bearer = await this.#bearer();
+    const { token } = this.#options;
+    const bearer = await obtain(token());
     const response = await this.#send(path, options, bearer);
     if (response.status !== 401) return answerOf(response);
     // The token may have expired between being handed out and being read: is there a newer one?
-    const renewed = await this.#bearer();
+    const renewed = await obtain(token());
     return answerOf(renewed === bearer ? response : await this.#send(path, options, renewed));
-  }
-
-  async #bearer(): Promise<string | null> {
-    try {
-      return await this.#options.token();
-    } catch (cause) {
-      throw noToken(cause);
-    }
   }
 
   async #send(path: string, options: RequestOptions, bearer: string | null): Promise<Response> {
     const { apiUrl, userId } = this.#options;
-    const headers = new Headers(options.headers);
-    headers.set('accept', 'application/json');
-    // Only printable ASCII fits a header; the token names the user in any case.
-    if (/^[\x21-\x7e]+$/.test(userId)) headers.set('x-user-id', userId);
-    if (bearer !== null) headers.set('authorization', `Bearer ${bearer}`);
-
+    const headers = { ...introduction(userId, bearer), ...options.headers, accept: 'application/json' };
     const timeout = new AbortController();
     const timer = setTimeout(() => timeout.abort(), options.timeoutMs ?? timings.request);
     try {
@@ -114,6 +102,24 @@ const NO_BODY: ReadonlySet<number> = new Set([204, 205, 304]);
 
 export function jobPath(jobId: string): string {
   return `/api/jobs/${encodeURIComponent(jobId)}`;
+}
+
+/** The headers that say who is asking. */
+export function introduction(userId: string, bearer: string | null): Record<string, string> {
+  return {
+    // Only printable ASCII fits a header; the token names the user in any case.
+    ...(/^[\x21-\x7e]+$/.test(userId) ? { 'x-user-id': userId } : {}),
+    ...(bearer === null ? {} : { authorization: `Bearer ${bearer}` }),
+  };
+}
+
+/** A token from whoever hands them out, who may fail. */
+export async function obtain(token: Promise<string | null>): Promise<string | null> {
+  try {
+    return await token;
+  } catch (cause) {
+    throw noToken(cause);
+  }
 }
 
 function createRequest(input: Readonly<Record<string, unknown>>): RequestOptions {
@@ -214,7 +220,7 @@ export function unreachable(cause: unknown): JobsApiError {
   return error;
 }
 
-export function noToken(cause: unknown): JobsApiError {
+function noToken(cause: unknown): JobsApiError {
   const error = new JobsApiError({
     status: 0,
     code: 'token_unavailable',

@@ -289,34 +289,26 @@ export class JobBook {
   }
 }
 
+/** Of a job of which nothing has been told yet. */
+const FRESH: Omit<Entry, 'job' | 'touched'> = {
+  settled: false,
+  dismissed: false,
+  finishing: false,
+  awaitsResult: false,
+  lacksResult: false,
+  finalId: null,
+  held: null,
+  shown: null,
+  told: null,
+  announced: null,
+};
+
 function newEntry(job: Job): Entry {
-  return {
-    job,
-    settled: false,
-    dismissed: false,
-    finishing: false,
-    awaitsResult: false,
-    lacksResult: false,
-    finalId: null,
-    held: null,
-    shown: null,
-    told: null,
-    announced: null,
-    touched: 0,
-  };
+  return { ...FRESH, job, touched: 0 };
 }
 
 function reset(entry: Entry): void {
-  entry.settled = false;
-  entry.dismissed = false;
-  entry.finishing = false;
-  entry.awaitsResult = false;
-  entry.lacksResult = false;
-  entry.finalId = null;
-  entry.held = null;
-  entry.shown = null;
-  entry.told = null;
-  entry.announced = null;
+  Object.assign(entry, FRESH);
 }
 
 /** Whether the feed reopened an ended job (an operator retried it), rather than caught up with its past. */

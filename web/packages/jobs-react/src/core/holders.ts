@@ -2,6 +2,11 @@ import type { AuthToken } from './types.js';
 
 export type TokenSource = () => AuthToken | undefined;
 
+/** The token to send; null for none. */
+export async function bearerOf(token: AuthToken | undefined): Promise<string | null> {
+  return (typeof token === 'function' ? await token() : token) ?? null;
+}
+
 /** Who keeps a client awake, and with which tokens; the latest one's counts. */
 export class Holders {
   readonly #sources: { readonly token: TokenSource }[] = [];
@@ -27,9 +32,8 @@ export class Holders {
     return typeof this.#latest() === 'function';
   }
 
-  async token(): Promise<string | null> {
-    const token = this.#latest();
-    return (typeof token === 'function' ? await token() : token) ?? null;
+  token(): Promise<string | null> {
+    return bearerOf(this.#latest());
   }
 
   /** The token of whoever came last and has one. */

@@ -30,23 +30,13 @@ export function toJob(status: JobStatusResponse): Job {
 }
 
 /** The wire form again, for storage: without the result, which may be private and large. */
-export function toStored(job: Job): JobStatusResponse {
+export function toStored({ result: _, ...job }: Job): JobStatusResponse {
   return {
-    jobId: job.jobId,
-    type: job.type,
-    status: job.status,
-    progress: job.progress,
-    error: job.error,
-    errorCode: job.errorCode,
+    ...job,
     createdAt: job.createdAt.getTime(),
     startedAt: job.startedAt?.getTime() ?? null,
     completedAt: job.completedAt?.getTime() ?? null,
-    attemptsMade: job.attemptsMade,
-    maxAttempts: job.maxAttempts,
-    cancelRequested: job.cancelRequested,
     delayedUntil: job.delayedUntil?.getTime() ?? null,
-    retrying: job.retrying,
-    queue: job.queue,
   };
 }
 

@@ -1,8 +1,9 @@
 /** The text that a job writes, followed word by word: the read side of Durable Streams. */
 
-import { answerOf, jobPath, noToken, unreachable } from './api.js';
+import { answerOf, introduction, jobPath, obtain, unreachable } from './api.js';
 import { backoff } from './backoff.js';
 import { JobsApiError } from './errors.js';
+import { bearerOf } from './holders.js';
 import { timings } from './timings.js';
 import type { AuthToken } from './types.js';
 import { isFields, textOf } from './wire.js';
@@ -89,7 +90,7 @@ export class JobStream {
     for (let failures = 0; !signal.aborted && !this.#snapshot.isEnded; failures += 1) {
       const before = this.#offset;
       try {
-        await this.#listen(await this.#bearer(), signal);
+        await this.#listen(await obtain(bearerOf(this.#token)), signal);
       } catch (error) {
         if (signal.aborted) return;
         const problem = error instanceof JobsApiError ? error : unreachable(error);
@@ -108,21 +109,9 @@ export class JobStream {
     }
   }
 
-  async #bearer(): Promise<string | null> {
-    const token = this.#token;
-    try {
-      return (typeof token === 'function' ? await token() : token) ?? null;
-    } catch (cause) {
-      throw noToken(cause);
-    }
-  }
-
   async #listen(bearer: string | null, signal: AbortSignal): Promise<void> {
     const { apiUrl = '', userId, jobId } = this.#options;
-    const headers = new Headers({ accept: 'text/event-stream' });
-    // Only printable ASCII fits a header; the token names the user in any case.
-    if (/^[\x21-\x7e]+$/.test(userId)) headers.set('x-user-id', userId);
-    if (bearer !== null) headers.set('authorization', `Bearer ${bearer}`);
+    const headers = { ...introduction(userId, bearer), accept: 'text/event-stream' };
     const url = `${apiUrl.replace(/\/+$/, '')}${jobPath(jobId)}/stream?live=sse&offset=${encodeURIComponent(this.#offset)}`;
 
     // A connection that is dead without a word is given up: a live one tells something every 15 s.
