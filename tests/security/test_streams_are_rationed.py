@@ -36,6 +36,11 @@ async def test_streams_of_a_user_are_counted_and_given_back(api: RunningApi) -> 
                 assert refused.status_code == 429
                 assert refused.json()["type"] == "/problems/too-many-streams"
                 assert int(refused.headers["retry-after"]) > 0
+                assert (await client.get("/api/jobs/events")).status_code == 429
+                ticket = (await client.post("/api/tickets")).json()["ticket"]
+                by_ticket = f"/api/jobs/events?ticket={ticket}"
+                async with api.client(None) as nobody:
+                    assert (await nobody.get(by_ticket)).status_code == 429
                 assert (await client.get("/api/jobs")).status_code == 200
                 theirs = at(await create(other), "events")
                 async with other.stream("GET", theirs) as stream:
