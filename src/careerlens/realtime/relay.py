@@ -173,8 +173,8 @@ class QueueRelay:
                 for events in _chunks(item):
                     await self._tell(events, ledger)
                 # Whatever happens meanwhile comes in one round.
-                round_s = _round_s(len(item), began - before)
-                await asyncio.sleep(max(0.0, began + round_s - time.monotonic()))
+                pause_s = round_s(len(item), began - before)
+                await asyncio.sleep(max(0.0, began + pause_s - time.monotonic()))
 
     async def _tell(self, events: list[QueueEvent], ledger: Ledger) -> None:
         owners = await self._owners.resolve(event.job_id for event in events if event.job_id)
@@ -243,7 +243,7 @@ class QueueRelay:
         self.resyncs.update(steps.resyncs)
 
 
-def _round_s(events: int, since_s: float) -> float:
+def round_s(events: int, since_s: float) -> float:
     """How long a round takes that has read so many events, so long after the one before it.
 
     Where thousands come each second, fewer and larger rounds leave more of the server and of our
