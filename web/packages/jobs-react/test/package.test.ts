@@ -105,6 +105,16 @@ it('publishes code and types that exist, the styles, and nothing else', async ()
   expect(odd).toEqual([]);
 });
 
+it('says what it needs, and names no host', async () => {
+  const text = await readFile(`${root}/package.json`, 'utf8');
+  const manifest = JSON.parse(text) as Record<string, unknown>;
+  expect(manifest['peerDependencies']).toEqual({ react: '^18.0.0 || ^19.0.0' });
+  expect(Object.keys(manifest['dependencies'] as object)).toEqual(['socket.io-client']);
+  expect(manifest).toMatchObject({ license: 'MIT', type: 'module', sideEffects: ['**/*.css'] });
+  expect(manifest).not.toHaveProperty('private');
+  expect(text).not.toContain('://');
+});
+
 it("says 'use client' where React's client hooks are used", async () => {
   const { stdout } = await run('npm', ['pack', '--dry-run', '--json', '--ignore-scripts'], { cwd: root });
   const [packed] = JSON.parse(stdout) as Packed[];
