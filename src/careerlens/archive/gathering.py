@@ -86,19 +86,22 @@ def row_of_new(queue: str, job_id: str, fields: Sequence[bytes | None]) -> Archi
     """
     ours = parse_job_id(job_id)
     assert ours is not None, "only for ids of ours, which name the owner"
-    stored = zip(ASKED_OF_NEW, fields, strict=True)
-    record = JobRecord(job_id, {name: value for name, value in stored if value is not None})
-    if record.name is None:
+    name, timestamp, opts = fields
+    if name is None:
         return None
     return ArchivedJob(
         queue=queue,
         job_id=job_id,
-        created_ms=record.timestamp_ms,
+        created_ms=_timestamp_ms(timestamp),
         owner=ours.user_id,
         type=queue,
         status=JobStatus.QUEUED,
-        max_attempts=_max_attempts(record.opts_text.replace(job_id.encode(), b"")),
+        max_attempts=_max_attempts((opts or b"").replace(job_id.encode(), b"")),
     )
+
+
+def _timestamp_ms(text: bytes | None) -> int:
+    return JobRecord("", {} if text is None else {b"timestamp": text}).timestamp_ms
 
 
 @lru_cache(maxsize=64)  # the options of the jobs of a type differ by the job's id alone

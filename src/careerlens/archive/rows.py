@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from functools import lru_cache
 from typing import Any
 
 from sqlalchemy import Row
@@ -87,6 +88,7 @@ def to_job(row: Row[Any]) -> ArchivedJob:
     )
 
 
+@lru_cache(maxsize=1_024)
 def owner_hash(owner: str) -> str:
     """What is kept of a user who was erased, to know them by."""
     return hashlib.sha256(owner.encode("utf-8", "replace")).hexdigest()
