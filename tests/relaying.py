@@ -28,13 +28,15 @@ async def running_relay(url: str, *queues: str, prefix: str = "bull") -> AsyncIt
 
 
 @contextlib.contextmanager
-def relay_process(url: str, *queues: str) -> Iterator[subprocess.Popen[bytes]]:
+def relay_process(
+    url: str, *queues: str, prefix: str = "bull"
+) -> Iterator[subprocess.Popen[bytes]]:
     """A relay in a process of its own, to be killed or frozen."""
     program = (
         "import asyncio, sys; from careerlens.realtime.relay import Relay; "
-        "asyncio.run(Relay(sys.argv[1], sys.argv[2:]).run())"
+        "asyncio.run(Relay(sys.argv[1], sys.argv[3:], prefix=sys.argv[2]).run())"
     )
-    process = subprocess.Popen([sys.executable, "-c", program, url, *queues])
+    process = subprocess.Popen([sys.executable, "-c", program, url, prefix, *queues])
     try:
         yield process
     finally:
