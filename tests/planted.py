@@ -39,9 +39,12 @@ class Bug:
 
 POSITION_FIRST = (
     f"{REALTIME}/ledger.py",
-    "        await self._move(steps, moved_to)\n\n    async def begin_anew",
-    "        await self._move(Steps(), moved_to)\n        await asyncio.sleep(0.02)\n"
-    "        await self._move(steps, moved_to)\n\n    async def begin_anew",
+    "    async def _move(self, steps: Steps, moved_to: str) -> int:\n",
+    "    async def _move(self, steps: Steps, moved_to: str) -> int:\n"
+    "        await self._move_and_append(Steps(), moved_to)\n"
+    "        await asyncio.sleep(0.02)\n"
+    "        return await self._move_and_append(steps, moved_to)\n\n"
+    "    async def _move_and_append(self, steps: Steps, moved_to: str) -> int:\n",
 )
 NO_LEASE = (
     f"{REALTIME}/lua/relay-append.lua",
@@ -141,6 +144,12 @@ BUGS = (
         (NOT_WHETHER_KEPT,),
     ),
     Bug(
+        "J9",
+        "nobody asks whether a place is kept, over HTTP",
+        "tests/security/test_places_that_are_none.py::*http*",
+        (NOT_WHETHER_KEPT,),
+    ),
+    Bug(
         "J10",
         "proxies are not told to pass streams on",
         "tests/chaos/test_slow_roads.py",
@@ -151,6 +160,12 @@ BUGS = (
         "the end of a token is overlooked",
         "tests/security/test_tokens_that_end_on_the_way.py::*socket*",
         ((f"{REALTIME}/expiry.py", "        if left <= 0:\n", "        if left <= -3_600:\n"),),
+    ),
+    Bug(
+        "J11",
+        "the end of a token is overlooked over HTTP",
+        "tests/security/test_tokens_that_end_on_the_way.py::*stream*",
+        (("src/careerlens/api/streaming.py", "        if left_s <= 0:\n", "        if False:\n"),),
     ),
     Bug(
         "J12",

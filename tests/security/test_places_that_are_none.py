@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 
 import httpx
@@ -13,7 +13,7 @@ from redis.asyncio import Redis
 
 from apis import RunningApi, running_api
 from careerlens.jobs.keys import feed_key
-from event_streams import Events, listening
+from event_streams import Events
 from figures import show
 from gateways import RunningGateway, connected, running_gateway
 from telling import Teller
@@ -69,10 +69,10 @@ async def test_over_a_socket(gateway: RunningGateway, teller: Teller) -> None:
             )
         )
         for client in clients:
-            await client.hears("resync")
+            await client.hears("resync", within=60)
         await teller.tell(["mallory", "ada"])
         for client in clients:
-            await client.hears("job:update")
+            await client.hears("job:update", within=60)
     resyncs = [resync for client in clients for resync in client.all("resync")]
     told = [update for client in clients for update in client.updates]
     leaks = sum(update["jobId"] != "ada-job" for update in told)
@@ -82,29 +82,38 @@ async def test_over_a_socket(gateway: RunningGateway, teller: Teller) -> None:
 
 
 async def test_over_http(api: RunningApi, teller: Teller) -> None:
-    leaks = mistakes = 0
-    values = PLACES
+    leaks = answers = 0
     async with api.client("ada") as client:
-        for value in values:
-            async with listening(
-                client, f"/api/jobs/events?{httpx.QueryParams(lastEventId=value)}"
-            ) as events:
+        for value in PLACES:
+            async with opened(client, value) as events:
                 name, _ = await required(events)
                 assert name == "resync", value
                 await teller.tell(["mallory", "ada"])
                 name, entry = await required(events)
                 assert (name, entry["id"]) == ("job:update", teller.ids["ada"][-1])
+                answers += 1
                 leaks += entry["jobId"] != "ada-job"
-            if value.isascii() and value == value.strip():
-                headers = {"Last-Event-ID": value}
-                response = await client.get("/api/jobs/unknown/events", headers=headers)
-                mistakes += response.status_code >= 500
-                assert response.status_code == 404
-    show("J9, HTTP", values=len(values), leaks=leaks, answers_of_5xx=mistakes)
-    assert (leaks, mistakes) == (0, 0)
+    show("J9, HTTP", values=len(PLACES), answers_of_200=answers, leaks=leaks)
+    assert (answers, leaks) == (len(PLACES), 0)
+
+
+@asynccontextmanager
+async def opened(client: httpx.AsyncClient, value: str) -> AsyncIterator[Events]:
+    """A stream that goes on after this, as the header where that can carry it."""
+    fits = value.isascii() and value == value.strip()
+    query = {} if fits else {"lastEventId": value}
+    headers = {"Last-Event-ID": value} if fits else {}
+    while True:
+        events = client.stream("GET", "/api/jobs/events", params=query, headers=headers)
+        async with events as response:
+            if response.status_code == 503:
+                continue  # the machine is busy, and it says so
+            assert response.status_code == 200, (value, await response.aread())
+            yield Events(response)
+            return
 
 
 async def required(events: Events) -> tuple[str, dict[str, str]]:
-    event = await events.next()
+    event = await events.next(within=60)
     assert event is not None
     return event
