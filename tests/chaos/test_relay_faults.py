@@ -211,7 +211,7 @@ async def test_a_stranger_at_the_position_cannot_make_a_leader_repeat_itself(
 async def test_a_relay_told_to_stop_gives_its_lease_back(redis_url: str) -> None:
     async with Link(redis_url) as link:
         with relay_process(redis_url, "echo") as relay:
-            await eventually(lambda: link.call("EXISTS", LEASE), within=20)
+            await eventually(lambda: link.call("EXISTS", LEASE), within=60)
             relay.send_signal(signal.SIGINT)
-            await asyncio.to_thread(relay.wait, 5)
+            await asyncio.to_thread(relay.wait, 60)
         assert await link.call("EXISTS", LEASE) == 0
