@@ -107,7 +107,7 @@ soak: $(INSTALLED) $(PAGE) ## Run for long: every job once, memory flat (JOBS=10
 	CHROMIUM="$$browser" WHOLE=1 $(VENV_PYTHON) -m pytest benchmarks/soak $(FAULTS) --timeout=0 --capture=no $(ARGS)
 
 .PHONY: planted
-planted: $(INSTALLED) ## Plant bugs in a copy, and see the tests of faults find each (ARGS=J3)
+planted: $(INSTALLED) $(PAGE) ## Plant bugs in a copy, and see the tests of faults find each (ARGS=J3)
 	$(VENV_PYTHON) tests/planted.py $(ARGS)
 
 .PHONY: lock

@@ -23,6 +23,7 @@ from pathlib import Path
 HERE = Path(__file__).parents[1]
 REALTIME = "src/careerlens/realtime"
 RELAYS, CLIENTS = "tests/chaos/test_relay_faults.py", "tests/chaos/test_client_faults.py"
+TABS, CORE = "tests/browser/test_two_tabs_show_the_truth.py", "web/packages/jobs-react/src/core"
 GONE, NO_GAP = "tests/chaos/test_events_that_are_gone.py", "tests/chaos/test_no_gap.py"
 LONGEST_S = 300
 
@@ -185,6 +186,18 @@ BUGS = (
         ),
     ),
     Bug("J12", "nobody asks whether a place is kept", f"{GONE}::*moments*", (NOT_WHETHER_KEPT,)),
+    Bug(
+        "J13",
+        "a page that was frozen does not connect again",
+        TABS,
+        ((f"{CORE}/client.ts", "thawed: () => this.#thawed(),", "thawed: () => undefined,"),),
+    ),
+    Bug(
+        "J13",
+        "a page that is back online waits on",
+        TABS,
+        ((f"{CORE}/client.ts", "online: () => this.#retryNow(),", "online: () => undefined,"),),
+    ),
 )
 
 
@@ -196,6 +209,9 @@ def copy_of_the_product() -> Iterator[Path]:
         for part in ("src", "tests"):
             shutil.copytree(HERE / part, Path(folder) / part, ignore=ignored)
         shutil.copy(HERE / "pyproject.toml", folder)
+        shutil.copytree(HERE / "web", Path(folder) / "web", ignore=ignored)
+        for modules in [HERE / "web/node_modules", *HERE.glob("web/packages/*/node_modules")]:
+            (Path(folder) / modules.relative_to(HERE)).symlink_to(modules)
         yield Path(folder)
 
 
