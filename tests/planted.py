@@ -57,6 +57,12 @@ NO_POSITION = (
     'if (redis.call("GET", KEYS[2]) or "") ~= ARGV[2] then',
     "if false then",
 )
+NO_RENEWAL = (
+    f"{REALTIME}/relay.py",
+    'tasks.create_task(self._lease.keep(), name=f"lease-{self._keys.queue}")',
+    "tasks.create_task(asyncio.sleep(3_600))",
+)
+NO_FENCE = (NO_LEASE, NO_POSITION, NO_RENEWAL)
 NO_REPLAY = (
     f"{REALTIME}/session.py",
     "            resume_at = last_event_id\n",
@@ -71,7 +77,7 @@ NOT_WHETHER_KEPT = (
 
 BUGS = (
     Bug("no-gap", "the position moves before the entries", NO_GAP, (POSITION_FIRST,)),
-    Bug("no-gap", "no lease, no position is asked for", NO_GAP, (NO_LEASE, NO_POSITION)),
+    Bug("no-gap", "nobody asks who leads, and from where", NO_GAP, NO_FENCE),
     Bug("no-gap", "who comes back begins with what comes", NO_GAP, (NO_REPLAY,)),
     Bug("J1", "the position moves before the entries", f"{RELAYS}::*killed_in*", (POSITION_FIRST,)),
     Bug(
@@ -117,7 +123,7 @@ BUGS = (
         ),
     ),
     Bug("J3", "no lease is asked for", "tests/conformance/test_relay_fencing.py", (NO_LEASE,)),
-    Bug("J3", "no lease, no position is asked for", f"{RELAYS}::*frozen*", (NO_LEASE, NO_POSITION)),
+    Bug("J3", "nobody asks who leads, and from where", f"{RELAYS}::*frozen*", NO_FENCE),
     Bug(
         "J4",
         "nobody looks for lost wake-ups",
