@@ -93,7 +93,7 @@ async def test_a_request_that_failed_may_be_repeated(
         raise ServiceUnavailableError("redis", "gone")
 
     with monkeypatch.context() as patch:
-        patch.setattr(Queue, "add", refuse)
+        patch.setattr(Queue, "add_of", refuse)
         assert (await client.post("/api/jobs", json=BODY, headers=KEY)).status_code == 503
     assert (await client.post("/api/jobs", json=BODY, headers=KEY)).status_code == 202
     assert jobs_in_line(api) == 1
@@ -102,7 +102,7 @@ async def test_a_request_that_failed_may_be_repeated(
 async def test_a_lost_reply_leads_to_no_second_job(
     api: RunningApi, client: httpx.AsyncClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    add = Queue.add
+    add = Queue.add_of
     calls = 0
 
     async def add_and_lose_the_reply(*args: Any, **options: Any) -> str:
@@ -112,7 +112,7 @@ async def test_a_lost_reply_leads_to_no_second_job(
         raise OutcomeUnknownError("redis", "the reply was lost")
 
     with monkeypatch.context() as patch:
-        patch.setattr(Queue, "add", add_and_lose_the_reply)
+        patch.setattr(Queue, "add_of", add_and_lose_the_reply)
         assert (await client.post("/api/jobs", json=BODY, headers=KEY)).status_code == 503
     assert calls == 3
     assert jobs_in_line(api) == 1

@@ -45,6 +45,8 @@ async def test_ids_that_name_parts_of_a_queue_find_nothing(
             before = {key: server.type(key) for key in server.keys("bull:*")}
             for job_id in [*SUFFIXES, *SHAPES]:
                 for what, method in (("status", "GET"), ("cancel", "POST"), ("events", "GET")):
+                    if (job_id, what) == (".", "events"):
+                        continue  # any client makes `/api/jobs/events` of it: one's own jobs
                     response = await client.request(method, at(job_id, what))
                     assert response.status_code == 404, (job_id, what, response.text)
                     assert response.headers["content-type"] == "application/problem+json"
