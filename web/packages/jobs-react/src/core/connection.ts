@@ -239,7 +239,9 @@ export class Connection {
   #retryLater(): void {
     clearTimeout(this.#retryTimer);
     if (this.#isHeld) return;
-    const wait = this.#isDraining ? spread() : backoff(Math.max(this.#failures, this.#refusals));
+    const failures = Math.max(this.#failures, this.#refusals);
+    // Spread once is spread for good: who still finds nobody there need not wait as long again.
+    const wait = this.#isDraining && failures <= 1 ? spread() : backoff(failures);
     this.#retryTimer = setTimeout(() => this.#socket?.connect(), wait);
   }
 

@@ -19,7 +19,7 @@ export const timings = {
   reconnectMin: 1_000,
   reconnectMax: 20_000,
   /** Over how long clients spread that a server has told to go. */
-  spread: 20_000,
+  spread: 15_000,
   /** How soon to ask again for a token when the one in use is about to end and there is no other yet. */
   renewAgain: 5_000,
   /** How often a tab makes sure that the one whose connection it shares is alive. */
