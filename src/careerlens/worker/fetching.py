@@ -33,6 +33,7 @@ from careerlens.foundation.errors import OutcomeUnknownError, ServiceUnavailable
 from careerlens.foundation.logging import get_logger
 from careerlens.queue.record import JobRecord
 from careerlens.wire.calls import QueueCalls, WorkOptions, fetch_options
+from careerlens.wire.connection import Arg, encode
 from careerlens.wire.errors import CommandRejectedError
 from careerlens.wire.link import Call, Link, evaluation
 from careerlens.worker.options import WorkerOptions
@@ -99,7 +100,8 @@ class Fetching:
         while answer is not None or not self.is_closing:
             taken = await self._take(answer)
             if taken is not None:
-                self._wake_neighbour()
+                # Not at once: the handler of this job goes first.
+                asyncio.get_running_loop().call_soon(self._wake_neighbour)
                 return taken
             answer = await self._wait()
         return None
@@ -175,10 +177,33 @@ class Fetching:
 
     async def _answer_the_door(self) -> None:
         marker = self._calls.keys.marker
-        popped = await self._doorbell.call("BZPOPMIN", marker, self._options.drain_delay_s)
+        popped = await self._hear_the_bell("BZPOPMIN", marker, self._options.drain_delay_s)
+        if self.is_closing and popped is not None:
+            await self._link.call("ZADD", marker, popped[2], popped[1])
+
+    async def _hear_the_bell(self, *command: Arg) -> Any:
+        """The reply to a blocking command, heeded before anything else has its turn."""
+        told: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
+
+        def hear(reply: Any) -> None:
+            if not isinstance(reply, Exception):
+                self._heed(reply)
+            if not told.done():
+                told.set_result(reply)
+
+        if self._doorbell.post(encode(command), hear, key=self._calls.keys.marker):
+            reply = await told
+            if isinstance(reply, OutcomeUnknownError):
+                raise reply
+            if not isinstance(reply, hiredis.ReplyError):
+                return reply
+        # No connection just now, or another node has the bell: `call` waits, and follows it.
+        reply = await self._doorbell.call(*command)
+        self._heed(reply)
+        return reply
+
+    def _heed(self, popped: Any) -> None:
         if self.is_closing:
-            if popped is not None:
-                await self._link.call("ZADD", marker, popped[2], popped[1])
             return
         due_s = float(popped[2]) / 1000 - time.time() if popped else 0.0
         if due_s > 0:
