@@ -85,6 +85,8 @@ class Fetching:
         self._numbers = count(1)
         self._idle: deque[asyncio.Future[_Answer | None]] = deque()
         self._someone_idle = asyncio.Event()
+        self._ready: tuple[str, WorkOptions] | None = None
+        """Token and options of the next take, made while there is time."""
         self._missed_ring = False
         self._alarm: asyncio.Handle | None = None
         self._alarm_at = 0.0
@@ -231,8 +233,13 @@ class Fetching:
             return None
 
     def _new_take(self) -> tuple[str, float, Call]:
+        token, options = self._ready or self._prepared()
+        self._ready = None
+        return token, time.monotonic(), self._calls.take(epoch_ms(), options)
+
+    def _prepared(self) -> tuple[str, WorkOptions]:
         token = f"{self._worker_id}:{next(self._numbers)}"
-        return token, time.monotonic(), self._calls.take(epoch_ms(), self.options_for(token))
+        return token, self.options_for(token)
 
     def _take_for_idle(self) -> bool:
         """Send the take of a slot that is idle; False where none is."""
@@ -267,6 +274,7 @@ class Fetching:
         if self._missed_ring:
             self._missed_ring = False
             return None
+        self._ready = self._ready or self._prepared()
         woken: asyncio.Future[_Answer | None] = asyncio.get_running_loop().create_future()
         self._idle.append(woken)
         self._someone_idle.set()
