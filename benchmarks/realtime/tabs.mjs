@@ -23,27 +23,24 @@ function openNext() {
     token: async () => token,
     canRenewToken: () => false,
     lastEventId: () => last,
-    onState: (state) => {
-      open += Number(state === 'open') - Number(isOpen);
-      isOpen = state === 'open';
-      refused += Number(state === 'refused');
+    hear: (news) => {
+      if (news.kind === 'state') {
+        open += Number(news.state === 'open') - Number(isOpen);
+        isOpen = news.state === 'open';
+        refused += Number(news.state === 'refused');
+      } else if (news.kind === 'open') {
+        opened += 1;
+        if (!wasOpened) openNext();
+        wasOpened = true;
+      } else if (news.kind === 'update') {
+        last = news.update.id;
+        updates += 1;
+      } else if (news.kind === 'resync') {
+        last = news.id;
+      } else if (news.kind === 'error') {
+        errors += 1;
+      }
     },
-    onOpen: () => {
-      opened += 1;
-      if (!wasOpened) openNext();
-      wasOpened = true;
-    },
-    onUpdate: ({ id }) => {
-      last = id;
-      updates += 1;
-    },
-    onResync: (id) => {
-      last = id;
-    },
-    onError: () => {
-      errors += 1;
-    },
-    onDraining: () => {},
   });
   connection.open(url);
 }

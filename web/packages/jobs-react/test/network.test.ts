@@ -52,6 +52,20 @@ it('a page that opens without a network waits for it', async () => {
   await eventually(() => expect(page.client.getSnapshot().status).toBe('live'));
 });
 
+it('connects when it wakes, although it fell asleep without a network', async () => {
+  const backend = await startBackend();
+  const page = openPage(backend);
+  await eventually(() => expect(page.client.getSnapshot().status).toBe('live'));
+  network(false);
+  backend.cutSockets();
+  await eventually(() => expect(page.client.getSnapshot().status).toBe('offline'));
+  page.leave();
+  await eventually(() => expect(page.client.getSnapshot().status).toBe('idle'));
+  network(true);
+  onTestFinished(page.client.retain());
+  await eventually(() => expect(page.client.getSnapshot().status).toBe('live'));
+});
+
 it('moves to another server when its own is about to stop, and misses nothing', async () => {
   const backend = await startBackend();
   timings.downGrace = 60_000;

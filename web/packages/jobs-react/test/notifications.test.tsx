@@ -9,7 +9,7 @@ import {
 } from '../src/react/job-progress-notifications.js';
 import { useBackgroundJobs } from '../src/react/use-background-jobs.js';
 import { problem, type Backend } from './backend.js';
-import { eventually, startBackend } from './harness.js';
+import { eventually, openPage, startBackend } from './harness.js';
 
 async function show(backend: Backend, props: Partial<JobProgressNotificationsProps> = {}): Promise<void> {
   render(
@@ -189,11 +189,13 @@ it('offers no second try of a job whose input it does not know, unless the appli
   expect(await screen.findByText('Not today.')).toBeVisible();
 });
 
-it('asks for leave to notify on a click alone, and notifies while nobody looks', async () => {
-  const backend = await startBackend();
+/** The system's notifications, as far as a page sees of them, and what it has shown there. */
+function systemNotifications(permission: NotificationPermission): {
+  shown: [string, NotificationOptions | undefined][];
+  requestPermission: () => Promise<NotificationPermission>;
+} {
   const shown: [string, NotificationOptions | undefined][] = [];
-  let permission: NotificationPermission = 'default';
-  const requestPermission = vi.fn(() => Promise.resolve((permission = 'granted')));
+  const requestPermission = vi.fn((): Promise<NotificationPermission> => Promise.resolve((permission = 'granted')));
   class SystemNotification {
     static get permission(): NotificationPermission {
       return permission;
@@ -205,6 +207,12 @@ it('asks for leave to notify on a click alone, and notifies while nobody looks',
   }
   vi.stubGlobal('Notification', SystemNotification);
   onTestFinished(() => void vi.unstubAllGlobals());
+  return { shown, requestPermission };
+}
+
+it('asks for leave to notify on a click alone, and notifies while nobody looks', async () => {
+  const backend = await startBackend();
+  const { shown, requestPermission } = systemNotifications('default');
   await show(backend, { browserNotifications: true });
   const seen = backend.create(backend.user);
   const unseen = backend.create(backend.user);
@@ -220,6 +228,22 @@ it('asks for leave to notify on a click alone, and notifies while nobody looks',
   onTestFinished(() => visibility.mockRestore());
   act(() => backend.complete(unseen, 1));
   await eventually(() => expect(shown).toEqual([['Resume optimization', { body: 'Done', tag: unseen }]]));
+});
+
+it('tells nothing through the system of what had ended before the page opened', async () => {
+  const backend = await startBackend();
+  const jobId = backend.create(backend.user);
+  const before = openPage(backend);
+  await eventually(() => expect(before.job(jobId)).toBeDefined());
+  backend.complete(jobId, 1);
+  await eventually(() => expect(before.heard).toEqual(['complete 1']));
+  before.leave();
+  const { shown } = systemNotifications('granted');
+  const visibility = vi.spyOn(document, 'visibilityState', 'get').mockReturnValue('hidden');
+  onTestFinished(() => visibility.mockRestore());
+  await show(backend, { browserNotifications: true });
+  await eventually(() => expect(screen.getAllByText('Done')).toHaveLength(1));
+  expect(shown).toEqual([]);
 });
 
 it('says when there is no network', async () => {

@@ -19,73 +19,61 @@
 import { io, type Socket } from 'socket.io-client';
 
 import { backoff, spread } from './backoff.js';
+import { messageIn } from './errors.js';
 import { isFeedId } from './feed-id.js';
 import { timings } from './timings.js';
 import type { JobUpdate } from './types.js';
-import { isFields, numberOf, readUpdate, textOf, type Fields } from './wire.js';
+import { isFields, numberOf, readUpdate, textOf } from './wire.js';
 
 export type ConnectionState = 'closed' | 'connecting' | 'open' | 'down' | 'refused';
 
-export interface ConnectionHandlers {
+/** What a connection has to tell. */
+export type News =
+  /** `failures`: how many attempts have failed in a row. Told also when only they have grown. */
+  | { readonly kind: 'state'; readonly state: ConnectionState; readonly failures: number }
+  /** `resumed`: the feed goes on where we left it, nothing is missing. */
+  | { readonly kind: 'open'; readonly resumed: boolean }
+  | { readonly kind: 'update'; readonly update: JobUpdate }
+  /** The feed has a gap and goes on from `id`: what was missed has to be asked for. */
+  | { readonly kind: 'resync'; readonly id: string | null }
+  /** The server says something went wrong. */
+  | { readonly kind: 'error'; readonly code: string; readonly message: string }
+  /** The server is about to stop, and with it everybody's connection. */
+  | { readonly kind: 'draining' };
+
+export interface ConnectionOwner {
+  readonly userId: string;
   /** What to say who we are; asked for on every attempt. */
   readonly token: () => Promise<string | null>;
   readonly canRenewToken: () => boolean;
   readonly lastEventId: () => string | null;
-  readonly userId: string;
-  readonly onState: (state: ConnectionState) => void;
-  /** `resumed`: the feed goes on where we left it, nothing is missing. */
-  readonly onOpen: (resumed: boolean) => void;
-  readonly onUpdate: (update: JobUpdate) => void;
-  /** The feed has a gap and goes on from `id`: what was missed has to be asked for. */
-  readonly onResync: (id: string | null) => void;
-  /** The server says something went wrong. */
-  readonly onError: (code: string, message: string) => void;
-  /** The server is about to stop, and with it everybody's connection. */
-  readonly onDraining: () => void;
-}
-
-interface Refusal {
-  readonly code: string;
-  readonly message: string;
+  readonly hear: (news: News) => void;
 }
 
 const MAX_REFUSALS = 3;
 
 export class Connection {
-  readonly #handlers: ConnectionHandlers;
+  state: ConnectionState = 'closed';
+  /** How many attempts have failed in a row. */
+  failures = 0;
+  /** Where the present connection resumed the feed. */
+  resumedFrom: string | null = null;
+
+  readonly #owner: ConnectionOwner;
   #socket: Socket | null = null;
-  #state: ConnectionState = 'closed';
-  #failures = 0;
   #refusals = 0;
   #retryTimer: ReturnType<typeof setTimeout> | undefined;
   #renewTimer: ReturnType<typeof setTimeout> | undefined;
   #tokenInUse: string | null = null;
-  #resumeFrom: string | null = null;
   #isHeld = false;
   #isDraining = false;
 
-  constructor(handlers: ConnectionHandlers) {
-    this.#handlers = handlers;
-  }
-
-  get state(): ConnectionState {
-    return this.#state;
-  }
-
-  /** Where the present connection resumed the feed. */
-  get resumedFrom(): string | null {
-    return this.#resumeFrom;
-  }
-
-  /** How many attempts have failed in a row. */
-  get failures(): number {
-    return this.#failures;
+  constructor(owner: ConnectionOwner) {
+    this.#owner = owner;
   }
 
   open(url: string): void {
     if (this.#socket !== null) return;
-    this.#failures = 0;
-    this.#refusals = 0;
     const socket = io(url, {
       auth: (give) => void this.#introduce(socket, give),
       // A websocket needs no sticky sessions; long-polling gets through where websockets do not.
@@ -97,26 +85,40 @@ export class Connection {
       reconnection: false,
     });
     this.#socket = socket;
-    socket.on('connect', () => this.#opened());
-    socket.on('disconnect', (reason) => this.#lost(reason));
+    socket.on('connect', () => {
+      this.failures = 0;
+      this.#refusals = 0;
+      this.#isDraining = false;
+      this.#become('open');
+      this.#owner.hear({ kind: 'open', resumed: this.resumedFrom !== null });
+    });
+    socket.on('disconnect', (reason) => {
+      // Our own doing: whoever did it goes on.
+      if (reason === 'io client disconnect') return;
+      this.#become('down');
+      this.#retryLater();
+    });
     socket.on('connect_error', (error) => this.#failed(error));
-    socket.on('job:update', (payload: unknown) => this.#update(payload));
-    socket.on('resync', (payload: unknown) => this.#handlers.onResync(resumeIdOf(payload)));
+    socket.on('job:update', (payload: unknown) => {
+      const update = readUpdate(payload);
+      if (update !== null) this.#owner.hear({ kind: 'update', update });
+    });
+    socket.on('resync', (payload: unknown) => {
+      const id = isFields(payload) ? payload['id'] : null;
+      this.#owner.hear({ kind: 'resync', id: isFeedId(id) ? id : null });
+    });
     socket.on('token:expiring', () => void this.#renewUntilNew());
     socket.on('server:draining', (payload: unknown) => this.#draining(payload));
-    socket.on('error', (payload: unknown) => this.#complained(payload));
-    if (!this.#isHeld) socket.connect();
+    socket.on('error', (payload: unknown) => this.#complain(...refusalIn(payload)));
     this.#become('connecting');
+    this.#connect();
   }
 
   close(): void {
     clearTimeout(this.#retryTimer);
     clearTimeout(this.#renewTimer);
-    const socket = this.#socket;
+    this.#socket?.removeAllListeners().disconnect();
     this.#socket = null;
-    socket?.removeAllListeners();
-    socket?.disconnect();
-    this.#isDraining = false;
     this.#become('closed');
   }
 
@@ -128,88 +130,85 @@ export class Connection {
 
   /** Connect anew, and resume where `lastEventId()` says now. */
   reopen(): void {
-    const socket = this.#socket;
-    if (socket === null || this.#state === 'refused') return;
+    if (this.state === 'closed' || this.state === 'refused') return;
     clearTimeout(this.#retryTimer);
     // Down first, so that the farewell is taken for ours.
-    this.#become(this.#state === 'open' ? 'down' : this.#state);
-    socket.disconnect();
-    if (!this.#isHeld) socket.connect();
+    this.#become(this.state === 'open' ? 'down' : this.state);
+    this.#socket?.disconnect();
+    this.#connect();
   }
 
   /** Circumstances have changed (a new token, the network is back): do not wait any longer. */
   retryNow(): void {
     this.#isHeld = false;
-    if (this.#socket === null || this.#state === 'open') return;
+    if (this.state === 'closed' || this.state === 'open') return;
     clearTimeout(this.#retryTimer);
     this.#refusals = 0;
-    const wasRefused = this.#state === 'refused';
-    this.#socket.disconnect().connect();
-    if (wasRefused) this.#become('connecting');
+    this.#socket?.disconnect();
+    this.#connect();
+    if (this.state === 'refused') this.#become('connecting');
   }
 
   /** Give an open connection a newer token, if there is one. Returns whether there is no more to do. */
   async renewToken(): Promise<boolean> {
     const socket = this.#socket;
-    if (socket === null || this.#state !== 'open') return true;
-    const token = await this.#handlers.token().catch(() => null);
-    if (!socket.connected) return true;
+    if (this.state !== 'open') return true;
+    const token = await this.#owner.token().catch(() => null);
+    if (!socket?.connected) return true;
     if (token === null || token === this.#tokenInUse) return false;
     this.#tokenInUse = token;
     socket.emit('auth:renew', { token });
     return true;
   }
 
+  #connect(): void {
+    if (!this.#isHeld) this.#socket?.connect();
+  }
+
   /** Who hands out tokens may hold on to one until shortly before its end: ask again and again. */
   async #renewUntilNew(): Promise<void> {
     clearTimeout(this.#renewTimer);
-    if ((await this.renewToken()) || !this.#handlers.canRenewToken()) return;
+    if ((await this.renewToken()) || !this.#owner.canRenewToken()) return;
     this.#renewTimer = setTimeout(() => void this.#renewUntilNew(), timings.renewAgain);
   }
 
   async #introduce(socket: Socket, give: (auth: object) => void): Promise<void> {
-    let token: string | null;
     try {
-      token = await this.#handlers.token();
+      const token = await this.#owner.token();
+      this.#tokenInUse = token;
+      this.resumedFrom = this.#owner.lastEventId();
+      give({
+        userId: this.#owner.userId,
+        ...(token === null ? {} : { token }),
+        ...(this.resumedFrom === null ? {} : { lastEventId: this.resumedFrom }),
+      });
     } catch (error) {
-      this.#handlers.onError('token_unavailable', error instanceof Error ? error.message : String(error));
+      this.#complain('token_unavailable', messageIn(error));
       if (socket !== this.#socket) return;
-      this.#failures += 1;
-      this.#refused({ code: 'token_unavailable', message: '' });
-      return;
+      socket.disconnect();
+      this.#again();
     }
-    this.#tokenInUse = token;
-    this.#resumeFrom = this.#handlers.lastEventId();
-    give({
-      userId: this.#handlers.userId,
-      ...(token === null ? {} : { token }),
-      ...(this.#resumeFrom === null ? {} : { lastEventId: this.#resumeFrom }),
-    });
   }
 
-  #opened(): void {
-    this.#failures = 0;
-    this.#refusals = 0;
-    this.#isDraining = false;
-    this.#become('open');
-    this.#handlers.onOpen(this.#resumeFrom !== null);
-  }
-
-  #lost(reason: Socket.DisconnectReason): void {
-    // Our own doing: whoever did it goes on.
-    if (reason === 'io client disconnect') return;
-    this.#become('down');
-    this.#retryLater();
-  }
-
-  #failed(error: Error): void {
-    this.#failures += 1;
+  #failed(error: Error & { data?: unknown }): void {
     // A socket that is still active was not let down by the server, which was not reached.
-    if (this.#socket?.active !== true) {
-      this.#refused(refusalIn(error));
-      return;
+    if (!this.#socket?.active) {
+      this.#refusals += 1;
+      const [code, message] = refusalIn(error.data ?? error.message);
+      const isAboutIdentity = /auth|token|identity|forbidden|origin/.test(code);
+      if (isAboutIdentity && this.#refusals >= (this.#owner.canRenewToken() ? MAX_REFUSALS : 1)) {
+        this.#complain(code, message);
+        this.#become('refused');
+        return;
+      }
     }
-    this.#become(this.#state);
+    this.#again();
+  }
+
+  /** An attempt has failed: make another. */
+  #again(): void {
+    this.failures += 1;
+    this.#become(this.state);
     this.#retryLater();
   }
 
@@ -217,67 +216,36 @@ export class Connection {
   #draining(payload: unknown): void {
     const withinMs = isFields(payload) ? numberOf(payload['withinMs']) : null;
     this.#isDraining = true;
-    this.#handlers.onDraining();
+    this.#owner.hear({ kind: 'draining' });
     clearTimeout(this.#retryTimer);
     this.#retryTimer = setTimeout(() => this.reopen(), Math.random() * (withinMs ?? 0));
-  }
-
-  #refused({ code, message }: Refusal): void {
-    this.#refusals += 1;
-    const isAboutIdentity = /auth|token|identity|forbidden|origin/.test(code) && code !== 'token_unavailable';
-    const limit = this.#handlers.canRenewToken() ? MAX_REFUSALS : 1;
-    if (isAboutIdentity && this.#refusals >= limit) {
-      this.#handlers.onError(code, message);
-      this.#become('refused');
-      return;
-    }
-    if (code === 'token_unavailable') this.#socket?.disconnect();
-    this.#become(this.#state);
-    this.#retryLater();
   }
 
   #retryLater(): void {
     clearTimeout(this.#retryTimer);
     if (this.#isHeld) return;
-    const failures = Math.max(this.#failures, this.#refusals);
     // Spread once is spread for good: who still finds nobody there need not wait as long again.
-    const wait = this.#isDraining && failures <= 1 ? spread() : backoff(failures);
+    const wait = this.#isDraining && this.failures <= 1 ? spread() : backoff(this.failures);
     this.#retryTimer = setTimeout(() => this.#socket?.connect(), wait);
   }
 
-  #update(payload: unknown): void {
-    const update = readUpdate(payload);
-    if (update !== null) this.#handlers.onUpdate(update);
-  }
-
-  #complained(payload: unknown): void {
-    const { code, message } = refusalOf(payload);
-    this.#handlers.onError(code, message);
+  #complain(code: string, message: string): void {
+    this.#owner.hear({ kind: 'error', code, message });
   }
 
   /** Reports also when the state stays the same, since `failures` may have grown. */
   #become(state: ConnectionState): void {
-    this.#state = state;
-    this.#handlers.onState(state);
+    this.state = state;
+    this.#owner.hear({ kind: 'state', state, failures: this.failures });
   }
 }
 
-/** The gateway refuses with `{code, message}`, as the error's data or as JSON in its message. */
-function refusalIn(error: Error & { data?: unknown }): Refusal {
-  if (isFields(error.data)) return refusalOf(error.data);
+/** Code and message of a refusal: the gateway sends `{code, message}`, or the same as JSON. */
+function refusalIn(payload: unknown): [code: string, message: string] {
+  if (isFields(payload)) return [textOf(payload['code']) ?? 'unknown', textOf(payload['message']) ?? ''];
   try {
-    return refusalOf(JSON.parse(error.message));
+    return refusalIn(JSON.parse(String(payload)));
   } catch {
-    return { code: 'refused', message: error.message };
+    return ['refused', String(payload)];
   }
-}
-
-function refusalOf(payload: unknown): Refusal {
-  const fields: Fields = isFields(payload) ? payload : {};
-  return { code: textOf(fields['code']) ?? 'unknown', message: textOf(fields['message']) ?? '' };
-}
-
-function resumeIdOf(payload: unknown): string | null {
-  const id = isFields(payload) ? payload['id'] : null;
-  return isFeedId(id) ? id : null;
 }

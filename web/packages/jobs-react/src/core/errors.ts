@@ -28,30 +28,32 @@ export interface ProblemDetails {
 
 /** A request was refused (an RFC 9457 problem), or no answer came (`status` 0, code `network` or `timeout`). */
 export class JobsApiError extends Error implements ProblemDetails {
-  override readonly name = 'JobsApiError';
-  readonly status: number;
-  readonly code: string;
-  readonly title: string;
-  readonly detail: string;
-  readonly errors: readonly FieldError[];
-  readonly retryAfter: number | null;
-  readonly requestId: string | null;
+  declare readonly status: number;
+  declare readonly code: string;
+  declare readonly title: string;
+  declare readonly detail: string;
+  declare readonly errors: readonly FieldError[];
+  declare readonly retryAfter: number | null;
+  declare readonly requestId: string | null;
 
-  constructor(problem: Partial<ProblemDetails> & Pick<ProblemDetails, 'status' | 'code' | 'title'>) {
-    super(problem.detail || problem.title);
-    this.status = problem.status;
-    this.code = problem.code;
-    this.title = problem.title;
-    this.detail = problem.detail ?? '';
-    this.errors = problem.errors ?? [];
-    this.retryAfter = problem.retryAfter ?? null;
-    this.requestId = problem.requestId ?? null;
+  constructor(problem: Partial<ProblemDetails> & Pick<ProblemDetails, 'status' | 'code' | 'title'>, cause?: unknown) {
+    super(problem.detail || problem.title, { cause });
+    Object.assign(this, { name: 'JobsApiError', detail: '', errors: [], retryAfter: null, requestId: null, ...problem });
   }
 
   /** Whether the same request may well succeed a little later. */
   get isTemporary(): boolean {
     return this.status === 0 || this.status === 429 || this.status >= 500;
   }
+}
+
+/** What went wrong here, rather than what a server answered. */
+export function localProblem(code: string, title: string, detail = '', cause?: unknown): JobsApiError {
+  return new JobsApiError({ status: 0, code, title, detail }, cause);
+}
+
+export function messageIn(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
 }
 
 /** A job ended without a result. `message` may be shown to the user as it stands. */

@@ -17,21 +17,19 @@
  * no token can be had to tell the group by, each tab connects by itself.
  */
 
-import { Connection, type ConnectionHandlers, type ConnectionState } from './connection.js';
+import { Connection, type ConnectionOwner, type ConnectionState, type News } from './connection.js';
 import { isAfter } from './feed-id.js';
 import { RecentUpdates } from './recent-updates.js';
 import { canShare, nameOfGroup } from './tab-group.js';
 import { timings } from './timings.js';
 import type { JobUpdate } from './types.js';
 
+/** What the leader says: the news it hears, and more. `turn` counts its words. */
+type FromLeader = { readonly leader: string; readonly turn: number } & Word;
+
 type Word =
-  | { readonly kind: 'state'; readonly state: ConnectionState; readonly failures: number }
-  | { readonly kind: 'open'; readonly resumed: boolean }
-  | { readonly kind: 'update'; readonly update: JobUpdate }
-  /** `upTo`: only for those whose place is no later than that. */
-  | { readonly kind: 'resync'; readonly id: string | null; readonly upTo: string | null }
-  | { readonly kind: 'error'; readonly code: string; readonly message: string }
-  | { readonly kind: 'draining' }
+  /** `upTo`, of a `resync`: only for those whose place is no later than that. */
+  | (News & { readonly upTo?: string })
   | { readonly kind: 'alive' }
   | {
       readonly kind: 'welcome';
@@ -41,9 +39,6 @@ type Word =
       readonly updates: readonly JobUpdate[];
     };
 
-/** What the leader says; `turn` counts its words. */
-type FromLeader = Word & { readonly leader: string; readonly turn: number };
-
 type FromFollower =
   | { readonly kind: 'hello'; readonly from: string; readonly at: string | null }
   | { readonly kind: 'ping' }
@@ -52,9 +47,13 @@ type FromFollower =
 type Message = FromLeader | FromFollower;
 
 export class Line {
-  readonly #handlers: ConnectionHandlers;
+  state: ConnectionState = 'closed';
+  /** How many attempts to connect have failed in a row. */
+  failures = 0;
+
+  readonly #owner: ConnectionOwner;
   readonly #recent = new RecentUpdates();
-  readonly #id = randomId();
+  readonly #id = `${Math.random()}`;
   #url: string | null = null;
   #group: string | null = null;
   #channel: BroadcastChannel | null = null;
@@ -62,8 +61,6 @@ export class Line {
   #isHeld = false;
 
   // Of a follower:
-  #state: ConnectionState = 'closed';
-  #failures = 0;
   #leader: string | null = null;
   /** The leader's last turn we heard; null while we are not in step with it. */
   #turn: number | null = null;
@@ -76,17 +73,8 @@ export class Line {
   #contest: AbortController | null = null;
   #release: (() => void) | null = null;
 
-  constructor(handlers: ConnectionHandlers) {
-    this.#handlers = handlers;
-  }
-
-  get state(): ConnectionState {
-    return this.#connection?.state ?? this.#state;
-  }
-
-  /** How many attempts to connect have failed in a row. */
-  get failures(): number {
-    return this.#connection?.failures ?? this.#failures;
+  constructor(owner: ConnectionOwner) {
+    this.#owner = owner;
   }
 
   open(url: string): void {
@@ -124,7 +112,7 @@ export class Line {
   async tokenChanged(): Promise<void> {
     const url = this.#url;
     if (url === null) return;
-    const group = this.#channel === null ? null : await this.#nameGroup(url);
+    const group = this.#channel && (await this.#nameGroup(url));
     if (url !== this.#url) return;
     if (group !== this.#group) {
       this.#leave();
@@ -163,7 +151,7 @@ export class Line {
 
   async #nameGroup(url: string): Promise<string | null> {
     try {
-      return await nameOfGroup(url, this.#handlers.userId, await this.#handlers.token());
+      return await nameOfGroup(url, this.#owner.userId, await this.#owner.token());
     } catch {
       // The connection asks again, and says what is wrong.
       return null;
@@ -205,25 +193,11 @@ export class Line {
     if (url === null) return;
     clearTimeout(this.#lifeTimer);
     this.#leader = this.#id;
-    this.#recent.startAfter(this.#handlers.lastEventId());
+    this.#recent.startAfter(this.#owner.lastEventId());
     const connection = new Connection({
-      ...this.#handlers,
+      ...this.#owner,
       lastEventId: () => this.#recent.at,
-      onState: (state) => this.#changed(state),
-      onOpen: (resumed) => {
-        this.#say({ kind: 'open', resumed });
-        this.#handlers.onOpen(resumed);
-      },
-      onUpdate: (update) => this.#told(update),
-      onResync: (id) => this.#resync(id),
-      onError: (code, message) => {
-        this.#say({ kind: 'error', code, message });
-        this.#handlers.onError(code, message);
-      },
-      onDraining: () => {
-        this.#say({ kind: 'draining' });
-        this.#handlers.onDraining();
-      },
+      hear: (news) => this.#pass(news),
     });
     this.#connection = connection;
     if (this.#isHeld) connection.hold();
@@ -233,19 +207,33 @@ export class Line {
   /** No longer connect for others. */
   #stepDown(): void {
     const connection = this.#connection;
-    if (connection !== null) this.#state = connection.state;
     this.#connection = null;
     connection?.close();
     this.#release?.();
     this.#release = null;
   }
 
-  #changed(state: ConnectionState): void {
+  /** Pass on what our connection tells. */
+  #pass(news: News): void {
+    const connection = this.#connection;
     // The farewell of a connection that has been given up is nobody's news.
-    if (this.#connection === null) return;
-    this.#say({ kind: 'state', state, failures: this.#connection.failures });
-    this.#handlers.onState(state);
-    if (state === 'refused') void this.#giveOthersATry();
+    if (connection === null) return;
+    if (news.kind === 'update' && !this.#recent.add(news.update)) return;
+    if (news.kind === 'resync') {
+      const asked = connection.resumedFrom;
+      const own = this.#owner.lastEventId();
+      if (asked !== null && own !== null && isAfter(own, asked)) {
+        // A tab that slept for too long asked for what is gone; the others go on where they were.
+        this.#say({ ...news, upTo: asked });
+        this.#recent.startAfter(own);
+        connection.reopen();
+        return;
+      }
+      this.#recent.startAfter(news.id);
+    }
+    this.#say(news);
+    this.#tell(news);
+    if (connection.state === 'refused') void this.#giveOthersATry();
   }
 
   /** Our token is not taken, another tab's may be: let it lead, and stand back until ours changes. */
@@ -260,31 +248,8 @@ export class Line {
     this.#turn = null;
   }
 
-  #told(update: JobUpdate): void {
-    if (!this.#recent.add(update)) return;
-    this.#say({ kind: 'update', update });
-    this.#handlers.onUpdate(update);
-  }
-
-  #resync(id: string | null): void {
-    const asked = this.#connection?.resumedFrom ?? null;
-    const own = this.#handlers.lastEventId();
-    if (asked !== null && own !== null && isAfter(own, asked)) {
-      // A tab that slept for too long asked for what is gone; the others go on where they were.
-      this.#say({ kind: 'resync', id, upTo: asked });
-      this.#recent.startAfter(own);
-      this.#connection?.reopen();
-      return;
-    }
-    this.#say({ kind: 'resync', id, upTo: null });
-    this.#recent.startAfter(id);
-    this.#handlers.onResync(id);
-  }
-
   /** Bring a follower up to date whose place in the feed is `at`. */
-  #receive(from: string, at: string | null): void {
-    const connection = this.#connection;
-    if (connection === null) return;
+  #receive(from: string, at: string | null, connection: Connection): void {
     let updates = this.#recent.after(at);
     if (updates === null) {
       // It missed more than we remember: resume there, for everybody. All but it drop what they know.
@@ -302,7 +267,7 @@ export class Line {
   #greet(): void {
     if (this.#connection !== null) return;
     this.#turn = null;
-    this.#greetedAt = this.#handlers.lastEventId();
+    this.#greetedAt = this.#owner.lastEventId();
     this.#post({ kind: 'hello', from: this.#id, at: this.#greetedAt });
   }
 
@@ -326,74 +291,62 @@ export class Line {
   }
 
   #heard(message: Message): void {
+    const connection = this.#connection;
     if ('leader' in message) {
-      if (this.#connection === null) this.#follow(message);
-      return;
+      if (connection === null) this.#follow(message);
+    } else if (connection !== null) {
+      if (message.kind === 'hello') this.#receive(message.from, message.at, connection);
+      if (message.kind === 'ping') this.#say({ kind: 'alive' });
+      if (message.kind === 'retry') connection.retryNow();
     }
-    if (this.#connection === null) return;
-    if (message.kind === 'hello') this.#receive(message.from, message.at);
-    if (message.kind === 'ping') this.#say({ kind: 'alive' });
-    if (message.kind === 'retry') this.#connection.retryNow();
   }
 
   #follow(word: FromLeader): void {
     this.#isAnswered = true;
-    if (word.kind === 'welcome' && word.to === this.#id) {
-      this.#leader = word.leader;
-      this.#turn = word.turn;
-      this.#failures = word.failures;
-      this.#become(word.state);
-      if (word.state === 'open') this.#handlers.onOpen(this.#greetedAt !== null);
-      for (const update of word.updates) this.#handlers.onUpdate(update);
-      return;
-    }
-    const isNext = this.#turn !== null && word.leader === this.#leader && word.turn === this.#turn + 1;
-    if (!isNext) {
+    const { leader, turn } = word;
+    const isWelcome = word.kind === 'welcome' && word.to === this.#id;
+    const isNext = this.#turn !== null && leader === this.#leader && turn === this.#turn + 1;
+    if (isWelcome || isNext) {
+      this.#leader = leader;
+      this.#turn = turn;
+      this.#obey(word, isWelcome);
+    } else if (this.#turn !== null || leader !== this.#leader) {
       // Another leader, or one of its words was lost. While a greeting is out, there is no second.
-      if (this.#turn !== null || word.leader !== this.#leader) {
-        this.#leader = word.leader;
-        this.#greet();
-      }
-      return;
+      this.#leader = leader;
+      this.#greet();
     }
-    this.#turn = word.turn;
-    this.#obey(word);
   }
 
-  #obey(word: FromLeader): void {
+  #obey(word: FromLeader, isWelcome: boolean): void {
+    const own = this.#owner.lastEventId();
     switch (word.kind) {
-      case 'state':
-        this.#failures = word.failures;
-        this.#become(word.state);
+      case 'alive':
+        return;
+      case 'welcome':
+        if (!isWelcome) return;
+        this.#become(word.state, word.failures);
+        if (word.state === 'open') this.#tell({ kind: 'open', resumed: this.#greetedAt !== null });
+        for (const update of word.updates) this.#tell({ kind: 'update', update });
         return;
       case 'open':
         // Without a place in the feed there is nothing to resume, whatever the leader did.
-        this.#handlers.onOpen(word.resumed && this.#handlers.lastEventId() !== null);
+        this.#tell({ kind: 'open', resumed: word.resumed && own !== null });
         return;
-      case 'update':
-        this.#handlers.onUpdate(word.update);
-        return;
-      case 'resync': {
-        const own = this.#handlers.lastEventId();
-        const isForUs = word.upTo === null || own === null || !isAfter(own, word.upTo);
-        if (isForUs) this.#handlers.onResync(word.id);
-        return;
-      }
-      case 'error':
-        this.#handlers.onError(word.code, word.message);
-        return;
-      case 'draining':
-        this.#handlers.onDraining();
-        return;
-      case 'alive':
-      case 'welcome':
-        return;
+      default:
+        if (word.upTo === undefined || own === null || !isAfter(own, word.upTo)) this.#tell(word);
     }
   }
 
-  #become(state: ConnectionState): void {
-    this.#state = state;
-    this.#handlers.onState(state);
+  #become(state: ConnectionState, failures = this.failures): void {
+    this.#tell({ kind: 'state', state, failures });
+  }
+
+  #tell(news: News): void {
+    if (news.kind === 'state') {
+      this.state = news.state;
+      this.failures = news.failures;
+    }
+    this.#owner.hear(news);
   }
 
   #say(word: Word): void {
@@ -404,8 +357,4 @@ export class Line {
   #post(message: Message): void {
     this.#channel?.postMessage(message);
   }
-}
-
-function randomId(): string {
-  return Math.random().toString(36).slice(2);
 }

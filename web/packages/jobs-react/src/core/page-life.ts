@@ -18,7 +18,7 @@ export function watchPage(life: PageLife): () => void {
   if (typeof document === 'undefined') return () => undefined;
   const watching = new AbortController();
   const { signal } = watching;
-  const turned = (): void => (document.visibilityState === 'hidden' ? life.hidden() : life.shown());
+  const turned = (): void => (isHidden() ? life.hidden() : life.shown());
   addEventListener('online', life.online, { signal });
   addEventListener('offline', life.offline, { signal });
   addEventListener('pagehide', ({ persisted }) => (persisted ? life.frozen() : life.hidden()), { signal });
@@ -27,6 +27,11 @@ export function watchPage(life: PageLife): () => void {
   document.addEventListener('freeze', life.frozen, { signal });
   document.addEventListener('resume', life.thawed, { signal });
   return () => watching.abort();
+}
+
+/** Whether nobody can see the page. Outside browsers there is nobody who could look away. */
+export function isHidden(): boolean {
+  return typeof document !== 'undefined' && document.visibilityState === 'hidden';
 }
 
 /** Whether the browser knows that there is no network. It may be wrong about there being one. */

@@ -1,4 +1,5 @@
 import { jittered } from './backoff.js';
+import { isHidden } from './page-life.js';
 import { timings } from './timings.js';
 
 /** What a poll found: whether anything had changed, and whether there is anything to wait for. */
@@ -57,9 +58,7 @@ export class Poller {
     this.#isAsking = false;
     if (!this.#isRunning) return;
     this.#interval = changed ? timings.pollMin : Math.min(timings.pollMax, this.#interval * 1.5);
-    // Outside browsers there is no document, and nobody who could look away.
-    const isHidden = typeof document !== 'undefined' && document.visibilityState === 'hidden';
-    const isResting = !waiting || isHidden;
+    const isResting = !waiting || isHidden();
     clearTimeout(this.#timer);
     this.#timer = setTimeout(() => void this.#ask(), jittered(isResting ? timings.pollIdle : this.#interval));
   }

@@ -27,7 +27,7 @@ const MAX_SHOWN = 20;
 const ENDED_FOR_MS = 48 * 60 * 60 * 1_000;
 
 export function loadState(userId: string): StoredState {
-  const state: unknown = parse(attempt(() => localStorage.getItem(keyOf(userId))) ?? null);
+  const state: unknown = attempt(() => JSON.parse(localStorage.getItem(keyOf(userId)) ?? ''));
   if (!isFields(state) || !Array.isArray(state['jobs'])) return { jobs: [], lastEventId: null };
   return {
     jobs: state['jobs'].map(readStored).filter((job) => job !== null),
@@ -108,16 +108,7 @@ function readStored(value: unknown): StoredJob | null {
   };
 }
 
-function parse(text: string | null): unknown {
-  if (text === null) return null;
-  try {
-    return JSON.parse(text);
-  } catch {
-    return null;
-  }
-}
-
-/** Private windows and full quotas throw on any access; the jobs go on without a memory. */
+/** Private windows and full quotas throw on any access, garbled text when it is read: the jobs go on without a memory. */
 function attempt<T>(access: () => T): T | undefined {
   try {
     return access();

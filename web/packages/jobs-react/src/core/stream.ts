@@ -1,6 +1,6 @@
 /** The text that a job writes, followed word by word: the read side of Durable Streams. */
 
-import { answerOf, introduction, jobPath, obtain, unreachable } from './api.js';
+import { answerOf, introduction, jobPath, obtain, unreachable, withoutSlash } from './api.js';
 import { backoff } from './backoff.js';
 import { JobsApiError } from './errors.js';
 import { bearerOf } from './holders.js';
@@ -87,6 +87,11 @@ export class JobStream {
 
   /** Reads until the text ends, the stream is stopped, or the server refuses for good. */
   async #run(signal: AbortSignal): Promise<void> {
+    let goOn = (): void => undefined;
+    const wake = (): void => goOn();
+    signal.addEventListener('abort', wake);
+    if (typeof window !== 'undefined') addEventListener('online', wake, { signal });
+
     for (let failures = 0; !signal.aborted && !this.#snapshot.isEnded; failures += 1) {
       const before = this.#offset;
       try {
@@ -104,36 +109,57 @@ export class JobStream {
           if (!mayRenew && !problem.isTemporary) return;
         }
       }
-      if (this.#offset !== before) failures = -1;
-      else if (!signal.aborted) await pause(backoff(failures), signal);
+      if (this.#offset !== before) {
+        failures = -1;
+      } else if (!signal.aborted) {
+        await new Promise<void>((resolve) => {
+          goOn = resolve;
+          setTimeout(resolve, backoff(failures));
+        });
+      }
     }
   }
 
   async #listen(bearer: string | null, signal: AbortSignal): Promise<void> {
     const { apiUrl = '', userId, jobId } = this.#options;
     const headers = { ...introduction(userId, bearer), accept: 'text/event-stream' };
-    const url = `${apiUrl.replace(/\/+$/, '')}${jobPath(jobId)}/stream?live=sse&offset=${encodeURIComponent(this.#offset)}`;
+    const url = `${withoutSlash(apiUrl)}${jobPath(jobId)}/stream?live=sse&offset=${encodeURIComponent(this.#offset)}`;
 
     // A connection that is dead without a word is given up: a live one tells something every 15 s.
     const silence = new AbortController();
     const give = (): void => silence.abort();
-    signal.addEventListener('abort', give);
     let timer = setTimeout(give, timings.silence);
     try {
-      const response = await fetch(url, { headers, cache: 'no-store', signal: silence.signal });
-      if (!response.ok || response.body === null) await answerOf(response);
-      const events = new Events((data, control) => this.#take(data, control));
-      const reader = (response.body as ReadableStream<Uint8Array>).getReader();
+      const response = await fetch(url, {
+        headers,
+        cache: 'no-store',
+        signal: AbortSignal.any([signal, silence.signal]),
+      });
+      if (!response.ok || response.body === null) answerOf(response, await response.text());
+      const reader = (response.body as ReadableStream<BufferSource>)
+        .pipeThrough(new TextDecoderStream('utf-8', { ignoreBOM: true }))
+        .getReader();
+      let rest = '';
+      let data = '';
       for (;;) {
         const { done, value } = await reader.read();
         if (done || signal.aborted) return;
         clearTimeout(timer);
         timer = setTimeout(give, timings.silence);
-        events.feed(value);
+        const events = (rest + value).split('\n\n');
+        rest = events.pop() ?? '';
+        for (const event of events) {
+          const content = contentOf(event);
+          if (event.startsWith('event: data')) {
+            data = content;
+          } else if (event.startsWith('event: control')) {
+            this.#take(data, JSON.parse(content));
+            data = '';
+          }
+        }
       }
     } finally {
       clearTimeout(timer);
-      signal.removeEventListener('abort', give);
       if (!signal.aborted) this.#change({ isLive: false });
     }
   }
@@ -148,10 +174,9 @@ export class JobStream {
   }
 
   #change(change: Partial<JobText>): void {
-    const next = { ...this.#snapshot, ...change };
-    const isSame = (Object.keys(next) as (keyof JobText)[]).every((key) => next[key] === this.#snapshot[key]);
-    if (isSame) return;
-    this.#snapshot = next;
+    const before = this.#snapshot;
+    if (Object.entries(change).every(([key, value]) => before[key as keyof JobText] === value)) return;
+    this.#snapshot = { ...before, ...change };
     for (const listener of this.#listeners) listener();
   }
 }
@@ -171,48 +196,8 @@ export function sharedStream(options: JobStreamOptions): JobStream {
   return stream;
 }
 
-/** Server-sent events as they come in pieces; a pair of `data` and `control` is told at once. */
-class Events {
-  readonly #decoder = new TextDecoder('utf-8', { ignoreBOM: true });
-  readonly #onPair: (data: string, control: unknown) => void;
-  #rest = '';
-  #data = '';
-
-  constructor(onPair: (data: string, control: unknown) => void) {
-    this.#onPair = onPair;
-  }
-
-  feed(bytes: Uint8Array): void {
-    const blocks = (this.#rest + this.#decoder.decode(bytes, { stream: true })).split('\n\n');
-    this.#rest = blocks.pop() ?? '';
-    for (const block of blocks) this.#event(block.split('\n'));
-  }
-
-  #event(lines: readonly string[]): void {
-    const content = lines
-      .filter((line) => line.startsWith('data:'))
-      .map((line) => line.slice(line.startsWith('data: ') ? 6 : 5))
-      .join('\n');
-    if (lines[0] === 'event: data') {
-      this.#data = content;
-    } else if (lines[0] === 'event: control') {
-      this.#onPair(this.#data, JSON.parse(content));
-      this.#data = '';
-    }
-  }
-}
-
-/** Resolves after `wait`, when the network is back, or when `signal` says so. */
-function pause(wait: number, signal: AbortSignal): Promise<void> {
-  return new Promise((resolve) => {
-    const done = new AbortController();
-    const end = (): void => {
-      clearTimeout(timer);
-      done.abort();
-      resolve();
-    };
-    const timer = setTimeout(end, wait);
-    signal.addEventListener('abort', end, { signal: done.signal });
-    if (typeof window !== 'undefined') addEventListener('online', end, { signal: done.signal });
-  });
+/** The data of a server-sent event. */
+function contentOf(event: string): string {
+  const lines = event.split('\n').filter((line) => line.startsWith('data:'));
+  return lines.map((line) => line.replace(/^data: ?/, '')).join('\n');
 }

@@ -19,8 +19,8 @@ export function canShare(): boolean {
 /** The name of the group of everybody who connects to `url` as `userId` with `token`. */
 export async function nameOfGroup(url: string, userId: string, token: string | null): Promise<string> {
   const identity = new TextEncoder().encode(JSON.stringify([url, userId, personIn(token)]));
-  const hash = new Uint8Array(await crypto.subtle.digest('SHA-256', identity));
-  return `careerlens:jobs:1:${Array.from(hash, (byte) => byte.toString(16).padStart(2, '0')).join('')}`;
+  const hash = new Uint32Array(await crypto.subtle.digest('SHA-256', identity));
+  return `careerlens:jobs:2:${hash.join('-')}`;
 }
 
 /** What stays the same when a token is renewed: a JWT's claims about the person, else the token. */

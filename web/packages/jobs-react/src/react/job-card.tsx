@@ -2,9 +2,11 @@
 
 import { useId, useState, type JSX } from 'react';
 
+import { messageIn } from '../core/errors.js';
 import { isFinal } from '../core/job.js';
 import type { Job } from '../core/types.js';
-import { CrossIcon, StatusIcon } from './icons.js';
+import { Button } from './button.js';
+import { Icon } from './icon.js';
 import { messageOf, type JobLabels } from './labels.js';
 
 export interface JobCardProps {
@@ -21,83 +23,64 @@ export interface JobCardProps {
 /** One job: what it is, where it stands, and what can be done about it. */
 export function JobCard({ job, title, labels, onCancel, onDismiss, onViewResult, onRetry }: JobCardProps): JSX.Element {
   const titleId = useId();
-  const [problem, setProblem] = useState<string | null>(null);
-  const isOver = isFinal(job.status);
-
+  const [problem, setProblem] = useState('');
   const [isRetrying, setRetrying] = useState(false);
+  const { jobId, status, cancelRequested } = job;
 
-  const say = (error: unknown): void => setProblem(error instanceof Error ? error.message : String(error));
-  const cancel = (): void => {
-    if (job.cancelRequested) return;
-    setProblem(null);
-    onCancel(job.jobId).catch(say);
+  const attempt = (action: Promise<unknown>): Promise<void> => {
+    setProblem('');
+    return action.then(
+      () => undefined,
+      (error: unknown) => setProblem(messageIn(error)),
+    );
   };
   const retry = (): void => {
     if (isRetrying || onRetry === undefined) return;
-    setProblem(null);
     setRetrying(true);
-    onRetry(job)
-      .catch(say)
-      .finally(() => setRetrying(false));
+    void attempt(onRetry(job)).then(() => setRetrying(false));
   };
+  const about = (words: string): string => `${words}: ${title}`;
 
   return (
-    <li className="clj-card" data-status={job.status} aria-labelledby={titleId}>
-      <StatusIcon status={job.status} />
+    <li className="clj-card" data-status={status} aria-labelledby={titleId}>
+      <Icon status={status} />
       <div>
         <p className="clj-title" id={titleId}>
           {title}
         </p>
         <p className="clj-message">{messageOf(job, labels)}</p>
-        {problem === null ? null : <p className="clj-problem">{problem}</p>}
+        {problem && <p className="clj-problem">{problem}</p>}
       </div>
-      {isOver ? (
-        <button
-          type="button"
-          className="clj-dismiss"
-          aria-label={`${labels.dismiss}: ${title}`}
-          onClick={() => onDismiss(job.jobId)}
-        >
-          <CrossIcon />
-        </button>
+      {isFinal(status) ? (
+        <Button className="clj-button clj-dismiss" aria-label={about(labels.dismiss)} onClick={() => onDismiss(jobId)}>
+          <Icon />
+        </Button>
       ) : (
-        <button
-          type="button"
-          className="clj-button"
-          aria-label={`${labels.cancel}: ${title}`}
-          aria-disabled={job.cancelRequested}
-          onClick={cancel}
-        >
-          {labels.cancel}
-        </button>
+        <>
+          <Button
+            aria-label={about(labels.cancel)}
+            aria-disabled={cancelRequested}
+            onClick={() => cancelRequested || void attempt(onCancel(jobId))}
+          >
+            {labels.cancel}
+          </Button>
+          <ProgressBar job={job} labelledBy={titleId} labels={labels} />
+        </>
       )}
-      {isOver ? null : <ProgressBar job={job} labelledBy={titleId} labels={labels} />}
-      {job.status === 'completed' && onViewResult !== undefined ? (
-        <div className="clj-actions">
-          <button
-            type="button"
-            className="clj-button"
-            data-primary=""
-            aria-label={`${labels.viewResult}: ${title}`}
-            onClick={() => onViewResult(job)}
-          >
+      {status === 'completed' && onViewResult && (
+        <div className="clj-progress">
+          <Button data-primary="" aria-label={about(labels.viewResult)} onClick={() => onViewResult(job)}>
             {labels.viewResult}
-          </button>
+          </Button>
         </div>
-      ) : null}
-      {job.status === 'failed' && onRetry !== undefined ? (
-        <div className="clj-actions">
-          <button
-            type="button"
-            className="clj-button"
-            aria-label={`${labels.retry}: ${title}`}
-            aria-disabled={isRetrying}
-            onClick={retry}
-          >
+      )}
+      {status === 'failed' && onRetry && (
+        <div className="clj-progress">
+          <Button aria-label={about(labels.retry)} aria-disabled={isRetrying} onClick={retry}>
             {labels.retry}
-          </button>
+          </Button>
         </div>
-      ) : null}
+      )}
     </li>
   );
 }
@@ -110,31 +93,34 @@ interface ProgressBarProps {
 
 function ProgressBar({ job, labelledBy, labels }: ProgressBarProps): JSX.Element {
   const message = messageOf(job, labels);
-  const percent = job.progress === null ? null : Math.round(job.progress.percent);
-  const value =
-    percent === null
-      ? { 'aria-valuetext': message }
-      : {
-          'aria-valuemin': 0,
-          'aria-valuemax': 100,
-          'aria-valuenow': percent,
-          'aria-valuetext': `${percent}%, ${message}`,
-        };
+  if (job.progress === null) {
+    return (
+      <div className="clj-progress">
+        <div className="clj-track" role="progressbar" aria-labelledby={labelledBy} aria-valuetext={message}>
+          <div className="clj-fill" data-indeterminate="" />
+        </div>
+      </div>
+    );
+  }
+  const value = Math.round(job.progress.percent);
+  const percent = `${value}%`;
   return (
     <div className="clj-progress">
-      <div className="clj-track" role="progressbar" aria-labelledby={labelledBy} {...value}>
-        {percent === null ? (
-          <div className="clj-fill" data-indeterminate="" />
-        ) : (
-          <div className="clj-fill" style={{ width: `${percent}%` }} />
-        )}
+      <div
+        className="clj-track"
+        role="progressbar"
+        aria-labelledby={labelledBy}
+        aria-valuemin={0}
+        aria-valuemax={100}
+        aria-valuenow={value}
+        aria-valuetext={`${percent}, ${message}`}
+      >
+        <div className="clj-fill" style={{ width: percent }} />
       </div>
       {/* Seen only: the bar says it to those who listen. */}
-      {percent === null ? null : (
-        <span className="clj-percent" aria-hidden="true">
-          {percent}%
-        </span>
-      )}
+      <span className="clj-percent" aria-hidden="true">
+        {percent}
+      </span>
     </div>
   );
 }

@@ -4,11 +4,12 @@ import { useCallback, useMemo, useRef, useState, type JSX } from 'react';
 
 import { isFinal } from '../core/job.js';
 import type { ConnectionStatus, Job } from '../core/types.js';
+import { Button } from './button.js';
 import { JobCard } from './job-card.js';
 import { ENGLISH, titleOfType, type JobLabels } from './labels.js';
-import { useAnnouncement } from './use-announcement.js';
 import { useBackgroundJobs, type UseBackgroundJobsOptions } from './use-background-jobs.js';
 import { useBrowserNotifications } from './use-browser-notifications.js';
+import { useNews } from './use-news.js';
 import { useStyles } from './use-styles.js';
 
 /** Whose jobs may be left to a `JobsProvider`. */
@@ -47,29 +48,34 @@ export function JobProgressNotifications(props: JobProgressNotificationsProps): 
   const { titleOf = titleOfType, browserNotifications = false, className } = props;
   const { jobs, status, cancelJob, canRetry, retryJob, dismissJob } = useBackgroundJobs(props as UseBackgroundJobsOptions);
   const labels = useMemo(() => ({ ...ENGLISH, ...props.labels }), [props.labels]);
-  const announcement = useAnnouncement(jobs, titleOf, labels);
-  const askPermission = useBrowserNotifications(browserNotifications, jobs, titleOf, labels);
+  const [announcement, announce] = useState('');
   const [isUnfolded, setUnfolded] = useState(false);
+  const { show, ask } = useBrowserNotifications(browserNotifications);
+  useNews(jobs, titleOf, labels, (news) => {
+    announce(news.map(({ title, message }) => `${title}: ${message}`).join('. '));
+    show(news);
+  });
   const region = useRef<HTMLElement>(null);
   const isStyled = useStyles();
 
+  const running = jobs.filter((job) => !isFinal(job.status));
   const ended = jobs.filter((job) => isFinal(job.status));
-  const visible = isUnfolded ? jobs : foremost(jobs, maxVisible);
-  const dismiss = useCallback(
-    (jobId: string): void => {
-      dismissJob(jobId);
-      // The button that had the focus is gone; stay near it.
-      region.current?.focus({ preventScroll: true });
-    },
-    [dismissJob],
-  );
-
+  // Running jobs before ended ones, but in the order of `jobs`, so that no card jumps.
+  const foremost = [...running, ...ended].slice(0, isUnfolded ? jobs.length : maxVisible);
+  const isRunning = running.length > 0;
+  // Why the cards may be behind the truth; there are no words for the other statuses.
+  const note = isRunning && (labels as { readonly [status in ConnectionStatus]?: string })[status];
+  const dismiss = (jobId: string): void => {
+    dismissJob(jobId);
+    // The button that had the focus is gone; stay near it.
+    region.current?.focus({ preventScroll: true });
+  };
   const retry = useCallback(({ jobId }: Job) => retryJob(jobId), [retryJob]);
 
   return (
     <section
       ref={region}
-      className={className === undefined ? 'clj-region' : `clj-region ${className}`}
+      className={className ? `clj-region ${className}` : 'clj-region'}
       aria-label={labels.region}
       data-position={position}
       data-theme={theme}
@@ -79,62 +85,37 @@ export function JobProgressNotifications(props: JobProgressNotificationsProps): 
       <div className="clj-spoken" role="status" aria-live="polite">
         {announcement}
       </div>
-      {visible.length === 0 ? null : (
+      {foremost.length > 0 && (
         <ul className="clj-list" role="list">
-          {visible.map((job) => (
-            <JobCard
-              key={job.jobId}
-              job={job}
-              title={titleOf(job)}
-              labels={labels}
-              onCancel={cancelJob}
-              onDismiss={dismiss}
-              onViewResult={onViewResult}
-              onRetry={onRetry ?? (canRetry(job.jobId) ? retry : undefined)}
-            />
-          ))}
+          {jobs.map(
+            (job) =>
+              foremost.includes(job) && (
+                <JobCard
+                  key={job.jobId}
+                  job={job}
+                  title={titleOf(job)}
+                  labels={labels}
+                  onCancel={cancelJob}
+                  onDismiss={dismiss}
+                  onViewResult={onViewResult}
+                  onRetry={onRetry ?? (canRetry(job.jobId) ? retry : undefined)}
+                />
+              ),
+          )}
         </ul>
       )}
       <div className="clj-footer">
-        {jobs.length > ended.length ? <Note status={status} labels={labels} /> : null}
-        {jobs.length > maxVisible ? (
-          <button
-            type="button"
-            className="clj-button"
-            aria-expanded={isUnfolded}
-            onClick={() => setUnfolded(!isUnfolded)}
-          >
+        {note && <p className="clj-note">{note}</p>}
+        {jobs.length > maxVisible && (
+          <Button aria-expanded={isUnfolded} onClick={() => setUnfolded(!isUnfolded)}>
             {isUnfolded ? labels.showFewer : labels.showMore(jobs.length - maxVisible)}
-          </button>
-        ) : null}
-        {ended.length > 1 ? (
-          <button type="button" className="clj-button" onClick={() => ended.forEach((job) => dismiss(job.jobId))}>
-            {labels.clearEnded}
-          </button>
-        ) : null}
-        {jobs.length > ended.length && askPermission !== null ? (
-          <button type="button" className="clj-button" onClick={askPermission}>
-            {labels.notify}
-          </button>
-        ) : null}
+          </Button>
+        )}
+        {ended.length > 1 && (
+          <Button onClick={() => ended.forEach((job) => dismiss(job.jobId))}>{labels.clearEnded}</Button>
+        )}
+        {isRunning && ask && <Button onClick={ask}>{labels.notify}</Button>}
       </div>
     </section>
   );
-}
-
-/** Running jobs before ended ones, new before old; shown in the order of `jobs`, so that no card jumps. */
-function foremost(jobs: readonly Job[], count: number): readonly Job[] {
-  if (jobs.length <= count) return jobs;
-  const running = jobs.filter((job) => !isFinal(job.status));
-  const ended = jobs.filter((job) => isFinal(job.status));
-  const chosen = new Set([...running, ...ended].slice(0, count));
-  return jobs.filter((job) => chosen.has(job));
-}
-
-/** Why the cards may be behind the truth. */
-function Note({ status, labels }: { readonly status: ConnectionStatus; readonly labels: JobLabels }): JSX.Element | null {
-  if (status === 'offline') return <p className="clj-note">{labels.offline}</p>;
-  if (status === 'polling') return <p className="clj-note">{labels.polling}</p>;
-  if (status === 'unauthorized') return <p className="clj-note">{labels.unauthorized}</p>;
-  return null;
 }

@@ -56,25 +56,21 @@ export function useClient({ userId, apiUrl, socketUrl }: JobsSource): JobsClient
 
 /** Keep `client` awake, with this token, and tell the latest render's callbacks of its events. */
 export function useRetained(client: JobsClient, authToken: AuthToken | undefined, observer: JobsObserver): void {
+  const latest = useRef<JobsObserver & { token?: AuthToken | undefined }>({}).current;
   // Declared before the effects that read it: effects run in order.
-  const latest = useRef({ authToken, observer });
   useEffect(() => {
-    latest.current = { authToken, observer };
+    const { onProgress, onComplete, onError, onCancel } = observer;
+    Object.assign(latest, { token: authToken, onProgress, onComplete, onError, onCancel });
   });
 
   useEffect(() => {
-    const stopObserving = client.observe({
-      onProgress: (jobId, progress) => latest.current.observer.onProgress?.(jobId, progress),
-      onComplete: (jobId, result) => latest.current.observer.onComplete?.(jobId, result),
-      onError: (jobId, failure) => latest.current.observer.onError?.(jobId, failure),
-      onCancel: (jobId) => latest.current.observer.onCancel?.(jobId),
-    });
-    const release = client.retain(() => latest.current.authToken);
+    const stopObserving = client.observe(latest);
+    const release = client.retain(() => latest.token);
     return () => {
       release();
       stopObserving();
     };
-  }, [client]);
+  }, [client, latest]);
 
   // A function is asked whenever a token is needed; only a new string is news.
   const fixedToken = typeof authToken === 'string' ? authToken : null;

@@ -72,11 +72,9 @@ export function messageOf(job: Job, labels: JobLabels): string {
     case 'processing':
       if (job.cancelRequested) return labels.cancelling;
       return job.progress?.message || labels.processing;
-    case 'completed':
-      return labels.completed;
     case 'failed':
       return job.error ?? labels.failed;
-    case 'cancelled':
-      return labels.cancelled;
+    default:
+      return labels[job.status];
   }
 }

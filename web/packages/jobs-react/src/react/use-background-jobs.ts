@@ -1,6 +1,6 @@
 'use client';
 
-import { useCallback, useSyncExternalStore } from 'react';
+import { useSyncExternalStore } from 'react';
 
 import { EMPTY_SNAPSHOT, type JobsObserver } from '../core/client.js';
 import type { JobsApiError } from '../core/errors.js';
@@ -53,12 +53,12 @@ export function useBackgroundJobs(options: Partial<UseBackgroundJobsOptions> = {
     connected: status === 'live',
     status,
     error,
-    createJob: useCallback((input: JobInput) => client.createJob(input), [client]),
-    cancelJob: useCallback((jobId: string) => client.cancelJob(jobId), [client]),
-    retryJob: useCallback((jobId: string) => client.retryJob(jobId), [client]),
-    canRetry: useCallback((jobId: string) => client.canRetry(jobId), [client]),
-    dismissJob: useCallback((jobId: string) => client.dismissJob(jobId), [client]),
-    refresh: useCallback(() => client.refresh(), [client]),
+    createJob: client.createJob,
+    cancelJob: client.cancelJob,
+    retryJob: client.retryJob,
+    canRetry: client.canRetry,
+    dismissJob: client.dismissJob,
+    refresh: client.refresh,
   };
 }
 

@@ -8,7 +8,27 @@ export function useStyles(): boolean {
   useEffect(() => {
     // Words without looks are better than none, so a failure shows them too.
     const show = (): void => setStyled(true);
-    import('./styles.js').then(({ adoptStyles }) => adoptStyles()).then(show, show);
+    import('./styles.js').then(({ STYLES }) => adopt(STYLES)).then(show, show);
   }, []);
   return isStyled;
+}
+
+let adopted = false;
+
+/** Give the document our styles, once, unless it has linked `styles.css`. */
+function adopt(styles: string): void {
+  if (adopted) return;
+  adopted = true;
+  if (getComputedStyle(document.documentElement).getPropertyValue('--careerlens-jobs-styles')) return;
+  // A constructed sheet is what a `style-src 'self'` policy allows.
+  if ('adoptedStyleSheets' in document) {
+    const sheet = new CSSStyleSheet();
+    sheet.replaceSync(styles);
+    // First, so that the application's own constructed sheets come after it and win.
+    document.adoptedStyleSheets = [sheet, ...document.adoptedStyleSheets];
+  } else {
+    const element = (document as Document).createElement('style');
+    element.textContent = styles;
+    (document as Document).head.prepend(element);
+  }
 }
