@@ -11,6 +11,7 @@ import pytest
 
 from apis import RunningApi, running_api
 from careerlens.api.streaming import MAX_STREAMS
+from careerlens.api.tickets import TICKETS_AT_ONCE
 from job_requests import at, create
 from support import eventually
 
@@ -60,3 +61,23 @@ async def test_a_refused_stream_takes_no_place(api: RunningApi) -> None:
         path = at(await create(client), "events")
         async with client.stream("GET", path) as stream:
             assert stream.status_code == 200
+
+
+async def test_tickets_of_a_user_are_rationed(api: RunningApi) -> None:
+    async with api.client("user-1") as client, api.client("user-2") as other:
+        got = 0
+        while (answer := await client.post("/api/tickets")).status_code == 201:
+            got += 1
+            assert got < 10 * TICKETS_AT_ONCE
+        # Some more came while these were asked for.
+        assert got >= TICKETS_AT_ONCE
+        assert answer.status_code == 429
+        assert answer.json()["type"] == "/problems/too-many-tickets"
+        assert 0 < int(answer.headers["retry-after"]) <= 60
+        assert (await other.post("/api/tickets")).status_code == 201
+        assert (await client.get("/api/jobs")).status_code == 200
+
+        async def is_given_one_again() -> bool:
+            return (await client.post("/api/tickets")).status_code == 201
+
+        await eventually(is_given_one_again)

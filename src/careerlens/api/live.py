@@ -10,7 +10,7 @@ from collections.abc import AsyncGenerator
 from contextlib import aclosing
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Header, Query
+from fastapi import APIRouter, Depends, Header, Query
 from redis.exceptions import RedisError
 from starlette.responses import StreamingResponse
 
@@ -23,8 +23,9 @@ from careerlens.foundation.logging import get_logger
 from careerlens.jobs.model import WireModel
 from careerlens.realtime.sse import HEADERS, event_stream, feed_stream
 
-_EVENTS: dict[int | str, dict[str, Any]] = {
-    200: {"content": {"text/event-stream": {"schema": {"type": "string"}}}}
+_STREAM: dict[str, Any] = {
+    "response_class": StreamingResponse,
+    "responses": {200: {"content": {"text/event-stream": {"schema": {"type": "string"}}}}},
 }
 _FAREWELLS = {
     "token_expired": "Your session has expired. Sign in again.",
@@ -35,14 +36,22 @@ _FAREWELLS = {
 _log = get_logger("careerlens.api")
 router = APIRouter(prefix="/api", tags=["live updates"])
 
-LastEventId = Annotated[
-    str | None,
-    Header(alias="Last-Event-ID", description="The last `id:` that was read: go on after it"),
-]
-LastEventIdInQuery = Annotated[
-    str | None,
-    Query(alias="lastEventId", description="As `Last-Event-ID`, for who can send no headers"),
-]
+
+async def last_event_id(
+    in_header: Annotated[
+        str | None,
+        Header(alias="Last-Event-ID", description="The last `id:` that was read: go on after it"),
+    ] = None,
+    in_query: Annotated[
+        str | None,
+        Query(alias="lastEventId", description="As `Last-Event-ID`, for who can send no headers"),
+    ] = None,
+) -> str | None:
+    """Where the caller wants to go on; the header counts, where there are both."""
+    return in_header if in_header is not None else in_query
+
+
+LastEventId = Annotated[str | None, Depends(last_event_id)]
 
 
 class Ticket(WireModel):
@@ -59,39 +68,20 @@ async def create_ticket(caller: CallerDep, services: ServicesDep) -> Ticket:
     return Ticket(ticket=ticket, expires_in_ms=TICKET_MS)
 
 
-@router.get(
-    "/jobs/events",
-    operation_id="streamEvents",
-    response_class=StreamingResponse,
-    responses=_EVENTS,
-)
+@router.get("/jobs/events", operation_id="streamEvents", **_STREAM)
 async def stream_events(
-    services: ServicesDep,
-    place: ListeningPlaceDep,
-    last_event_id: LastEventId = None,
-    last_event_id_in_query: LastEventIdInQuery = None,
+    services: ServicesDep, place: ListeningPlaceDep, last: LastEventId
 ) -> StreamingResponse:
     """What happens to all jobs of the caller, as it happens, from now on or from the last id."""
-    last = last_event_id if last_event_id is not None else last_event_id_in_query
     events = await in_time(feed_stream(services.feed, place.caller.user_id, last))
     return _streamed(events, place)
 
 
-@router.get(
-    "/jobs/{job_id:path}/events",
-    operation_id="streamJobEvents",
-    response_class=StreamingResponse,
-    responses=_EVENTS,
-)
+@router.get("/jobs/{job_id:path}/events", operation_id="streamJobEvents", **_STREAM)
 async def stream_job_events(
-    job_id: str,
-    services: ServicesDep,
-    place: ListeningPlaceDep,
-    last_event_id: LastEventId = None,
-    last_event_id_in_query: LastEventIdInQuery = None,
+    job_id: str, services: ServicesDep, place: ListeningPlaceDep, last: LastEventId
 ) -> StreamingResponse:
     """What happens to a job, as it happens: its status first, then each update until its end."""
-    last = last_event_id if last_event_id is not None else last_event_id_in_query
     beginning = event_stream(services.feed, services.manager, place.caller.user_id, job_id, last)
     return _streamed(await in_time(beginning), place)
 

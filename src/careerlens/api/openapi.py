@@ -52,6 +52,7 @@ _PROBLEMS_OF: dict[str, tuple[str, ...]] = {
     "listJobHistory": ("invalid-input",),
     "getJobStatus": ("job-not-found",),
     "cancelJob": ("job-not-found",),
+    "createTicket": ("too-many-tickets",),
     "streamEvents": ("too-many-streams",),
     "streamJobEvents": ("job-not-found", "too-many-streams"),
     "readMetrics": ("unauthenticated", "not-found"),

@@ -105,6 +105,11 @@ KINDS: Mapping[str, ProblemKind] = {
         title="Too many event streams are open",
         remedy="Close some: one stream for each job that is looked at is enough.",
     ),
+    "too-many-tickets": ProblemKind(
+        status=429,
+        title="Too many tickets were asked for",
+        remedy="Ask for one when a stream is about to be opened, after the seconds in Retry-After.",
+    ),
     "internal-error": ProblemKind(
         status=500,
         title="Something went wrong on our side",
