@@ -17,8 +17,9 @@ from careerlens.realtime.connection import Limits
 from careerlens.realtime.entries import RESYNC_FIELD
 from careerlens.wire.link import Link
 from conftest import ValkeyFactory
+from event_streams import listening
 from gateways import connected, gateway_settings, running_gateway
-from job_requests import create, reaches
+from job_requests import at, create, reaches
 from queue_driving import Driver
 from raw_sockets import introduced
 from relaying import running_relay
@@ -164,6 +165,41 @@ async def test_sockets_are_counted_with_what_they_were_sent(redis_url: str, link
     closed = [name for name in after if name.startswith("careerlens_sockets_closed_total")]
     assert sum(after[name] for name in closed) == 2
     assert after["careerlens_deliveries_total"] == 6
+
+
+async def test_entries_that_event_streams_were_sent_are_counted(
+    redis_url: str, link: Link, tmp_path: Path
+) -> None:
+    driver = Driver("cover-letter", link)
+    async with (
+        running_api(redis_url, tmp_path, metrics_token=TOKEN) as api,
+        running_relay(redis_url, "cover-letter"),
+        api.client("ada") as client,
+    ):
+
+        async def delivered() -> float:
+            return (await metrics_at(api.url))["careerlens_deliveries_total"]
+
+        assert await delivered() == 0
+        of_job = at(await create(client), "events")
+        async with (
+            listening(client, last_event_id="0-0") as all_jobs,
+            listening(client, of_job) as one_job,
+        ):
+            # Where a job stands when a stream begins is no entry of a feed.
+            assert [name for name, _ in await one_job.take(1)] == ["job:status"]
+            assert [name for name, _ in await all_jobs.take(1)] == ["job:update"]
+            began = one_job.last_id or "0-0"
+            before = await delivered()
+            await driver.run_one({})
+            await all_jobs.take(2)
+            await one_job.rest()
+            assert await delivered() == before + 4
+        # Who comes back after the job's end is sent what came after the last id.
+        async with listening(client, of_job, last_event_id=began) as again:
+            sent = [name for name, _ in await again.rest()].count("job:update")
+        assert sent >= 2
+        assert await delivered() == before + 4 + sent
 
 
 async def test_a_client_that_does_not_keep_up_is_seen_and_counted(

@@ -109,7 +109,7 @@ class Delivery:
                     self.go_back(parse_position(entry.id), frame)
                 else:
                     self.pass_on((parse_position(entry.id),), (frame,), frame)
-            self._hub.fanout.delivered += len(page.entries)
+            self._hub.feed.delivered += len(page.entries)
             self.position = parse_position(page.position)
             # Nothing may be awaited between this comparison and joining.
             if self._hub.joins(self):
@@ -121,20 +121,20 @@ class Hub(Interest):
 
     __slots__ = (
         "_deliveries",
-        "_feed",
         "_has_grown",
         "_is_reading",
         "_place",
         "_user_id",
         "fanout",
+        "feed",
         "users",
     )
 
     def __init__(self, fanout: Fanout, feed: Feed, user_id: str, position: str) -> None:
         super().__init__(feed_key(user_id), wake_channel(user_id), position)
         self.fanout = fanout
+        self.feed = feed
         self.users = 0
-        self._feed = feed
         self._user_id = user_id
         self._place = parse_position(position)
         self._deliveries: dict[Delivery, None] = {}
@@ -172,18 +172,18 @@ class Hub(Interest):
         self.users -= 1
         if self.users == 0:
             del self.fanout.hubs[self._user_id]
-            self._feed.forget(self)
+            self.feed.forget(self)
 
     async def read_after(self, position: Position) -> Page:
         """What follows a place, for a socket that catches up."""
-        return await self._feed.read_when_reachable(
+        return await self.feed.read_when_reachable(
             self._user_id, position_text(position), CATCH_UP_PAGE
         )
 
     def _read(self) -> None:
         self._is_reading = True
         self._has_grown = False
-        self._feed.fetch(self._user_id, self.position, self.take)
+        self.feed.fetch(self._user_id, self.position, self.take)
 
     def take(self, page: Page) -> None:
         """Pass on what was read."""
@@ -209,7 +209,7 @@ class Hub(Interest):
                     delivery.go_back(place, frame)
             else:
                 delivery.pass_on(places, frames, joined)
-        self.fanout.delivered += len(frames) * (len(self._deliveries) - len(late))
+        self.feed.delivered += len(frames) * (len(self._deliveries) - len(late))
         for delivery in late:
             if self._deliveries.pop(delivery, self) is None:
                 delivery.catch_up()
@@ -219,8 +219,6 @@ class Fanout:
     """The hubs of the users who are connected now, one each."""
 
     def __init__(self, feed: Feed) -> None:
-        self.delivered = 0
-        """How many entries were passed on to sockets."""
         self.hubs: dict[str, Hub] = {}
         self._feed = feed
 

@@ -11,7 +11,6 @@ import asyncio
 import random
 from collections.abc import AsyncGenerator, Callable
 from dataclasses import dataclass
-from types import TracebackType
 from typing import Any, Self
 
 from careerlens.foundation.errors import ServiceUnavailableError
@@ -49,6 +48,8 @@ class Feed:
         self._wakeups = Wakeups(url)
         self.lost_positions = 0
         """How many readers were told to ask again, since what they had read last was gone."""
+        self.delivered = 0
+        """How many entries its readers have sent to clients, as these readers count."""
         self._fetching: set[asyncio.Task[None]] = set()
 
     @property
@@ -72,12 +73,7 @@ class Feed:
         await self.start()
         return self
 
-    async def __aexit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    async def __aexit__(self, *_: object) -> None:
         await self.stop()
 
     async def position(self, user_id: str) -> str:

@@ -183,7 +183,6 @@ class Gateway:
             self._endpoint.connections,
             opened=self._opened,
             closed=self._closed,
-            delivered=self._services.fanout.delivered,
         )
         return [*sockets, *reader_metrics(self._services.feed)]
 

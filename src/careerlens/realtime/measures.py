@@ -111,12 +111,17 @@ def reader_metrics(feed: Feed) -> list[Metric]:
             "careerlens_feed_positions_lost",
             "Readers whose place in a feed was gone, so that they had to ask anew",
             feed.lost_positions,
-        )
+        ),
+        counter(
+            "careerlens_deliveries",
+            "Entries of feeds that were sent to sockets and event streams",
+            feed.delivered,
+        ),
     ]
 
 
 def socket_metrics(
-    connections: Iterable[Connection], *, opened: int, closed: Counter[str], delivered: int
+    connections: Iterable[Connection], *, opened: int, closed: Counter[str]
 ) -> list[Metric]:
     """What the sockets of this process are, and have been."""
     carried: dict[tuple[str, ...], float] = {("websocket",): 0, ("polling",): 0}
@@ -145,7 +150,6 @@ def socket_metrics(
             _by_label(closed),
             "reason",
         ),
-        counter("careerlens_deliveries", "Entries of feeds that were sent to sockets", delivered),
     ]
 
 

@@ -61,7 +61,7 @@ async def _feed_stream(
         yield _told(resync)
     async with aclosing(_with_pauses(feed, user_id, position, ping_interval_s)) as entries:
         async for entry in entries:
-            yield _PING if entry is None else _told(entry)
+            yield _PING if entry is None else _delivered(feed, entry)
 
 
 async def _with_pauses(
@@ -141,7 +141,7 @@ class _JobStream:
             page = await self._feed.read_when_reachable(self._user_id, page.position)
             for entry in page.entries:
                 if isinstance(entry, KeptUpdate) and entry.job_id == self._job_id:
-                    yield _told(entry)
+                    yield _delivered(self._feed, entry)
 
     async def _live(self, position: str) -> AsyncGenerator[bytes, None]:
         entries = _with_pauses(self._feed, self._user_id, position, self._ping_interval_s)
@@ -158,7 +158,7 @@ class _JobStream:
                         return
                 elif entry.job_id == self._job_id:
                     self._is_queued = entry.status is JobStatus.QUEUED
-                    yield _told(entry)
+                    yield _delivered(self._feed, entry)
                     if is_last(entry.event):
                         return
 
@@ -186,6 +186,12 @@ async def _starting_point(feed: Feed, user_id: str, last_event_id: str | None) -
         if not any(isinstance(entry, Resync) for entry in page.entries):
             return last_event_id
     return await feed.position(user_id)
+
+
+def _delivered(feed: Feed, entry: Entry) -> bytes:
+    """An entry that was read from the feed, as it is sent."""
+    feed.delivered += 1
+    return _told(entry)
 
 
 def _told(entry: Entry) -> bytes:

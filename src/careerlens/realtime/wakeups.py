@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import random
+from abc import ABC, abstractmethod
 from collections.abc import AsyncIterator, Iterator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from functools import partial
@@ -37,7 +38,7 @@ _CONTROL_CHANNEL = "careerlens:gateway"
 _log = get_logger("careerlens.realtime.wakeups")
 
 
-class Interest:
+class Interest(ABC):
     """Somebody's interest in one stream; `position` is kept current by whoever reads it."""
 
     __slots__ = ("channel", "key", "position")
@@ -47,9 +48,9 @@ class Interest:
         self.channel = channel
         self.position = position
 
+    @abstractmethod
     def wake(self) -> None:
         """Make the reader read again."""
-        raise NotImplementedError
 
 
 class Watch(Interest):
