@@ -9,7 +9,7 @@ import asyncio
 import json
 import random
 import time
-from collections.abc import AsyncIterator, Iterable, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from contextlib import asynccontextmanager, suppress
 from itertools import pairwise
 from typing import Any
@@ -29,7 +29,7 @@ _RESYNC = '42["resync",'
 class Follower:
     """One client of a user. `entries` are all that it was ever told, none left out or sorted.
 
-    After a break it stays away for a moment, and for up to `away_s` where that is longer.
+    After a break it stays away for a moment, or for as many seconds as `away` says of it.
     """
 
     def __init__(
@@ -38,7 +38,7 @@ class Follower:
         user: str,
         ports: Sequence[int],
         chance: random.Random,
-        away_s: float = 0.0,
+        away: Callable[[Follower], float],
         last: str = START,
     ) -> None:
         self.user = user
@@ -48,8 +48,11 @@ class Follower:
         """When each of them came, by `time.monotonic`."""
         self.resyncs: list[dict[str, Any]] = []
         self.connects = 0
+        self.absences_s: list[float] = []
+        """How long it was away, each time that it came back."""
         self.is_connected = False
-        self._away_s = away_s
+        self._away = away
+        self._left_at: float | None = None
         self._http = http
         self._ports = ports
         self._chance = chance
@@ -64,8 +67,10 @@ class Follower:
                 await self._stay_connected(self._chance.choice(self._ports))
             self.is_connected = False
             was_in = self.connects > before
+            if was_in:
+                self._left_at = time.monotonic()
             pause = _FIRST_PAUSE_S if was_in else min(pause * 2, _LONGEST_PAUSE_S)
-            away_s = self._chance.uniform(0, self._away_s) if was_in else 0.0
+            away_s = self._away(self) if was_in else 0.0
             await asyncio.sleep(max(away_s, pause * self._chance.uniform(0.5, 1.5)))
 
     async def _stay_connected(self, port: int) -> None:
@@ -87,6 +92,8 @@ class Follower:
                 elif packet.startswith("40"):
                     self.connects += 1
                     self.is_connected = True
+                    if self._left_at is not None:
+                        self.absences_s.append(time.monotonic() - self._left_at)
                 elif packet.startswith(_RESYNC):
                     resync = orjson.loads(packet[len(_RESYNC) : -1])
                     self.resyncs.append(resync)
@@ -111,7 +118,7 @@ async def following(
     ports: Sequence[int],
     chance: random.Random,
     *,
-    away_s: float = 0.0,
+    away: Callable[[Follower], float] = lambda _: 0.0,
     last: str = START,
 ) -> AsyncIterator[list[Follower]]:
     """A client for each of these users (who may be named more than once), connecting now.
@@ -120,7 +127,7 @@ async def following(
     """
     connector = aiohttp.TCPConnector(limit=0, force_close=True)
     async with aiohttp.ClientSession(connector=connector) as http:
-        followers = [Follower(http, user, ports, chance, away_s, last) for user in users]
+        followers = [Follower(http, user, ports, chance, away, last) for user in users]
         tasks = [asyncio.create_task(follower.follow()) for follower in followers]
         try:
             yield followers

@@ -92,38 +92,64 @@ def assert_all_is_told(followers: Sequence[Follower], counts: dict[str, int]) ->
     assert not any(one.resyncs for one in followers)
 
 
-@pytest.mark.timeout(600)
+@pytest.mark.timeout(1_200)
 async def test_clients_that_vanish_and_come_back_have_every_entry_once_and_in_order(
     redis: Redis, redis_url: str, tmp_path: Path
 ) -> None:
-    """Cut at random, away for up to half a minute. A thousand users have two clients each."""
+    """All are cut off at once, for as long as ten minutes; those that are back again and again.
+
+    A thousand users have two clients each.
+    """
     users = [f"user-{number}" for number in range(sized(40, 1_000))]
-    total, away_s = sized(1_200, 50_000), sized(1, 30)
-    cuts = sized(100, 4_000)
+    total, longest_s, cuts = sized(1_200, 50_000), sized(1, 600), sized(100, 4_000)
     chance = random.Random(SEED)
+    lengths = iter(chance.sample(lengths_up_to(longest_s, 2 * len(users)), 2 * len(users)))
     teller = Teller(redis)
     gateway = GatewayProcess(tmp_path, redis_url)
+
+    def away(one: Follower) -> float:
+        return next(lengths) if one.connects == 1 else chance.uniform(0, longest_s / 20)
+
     with gateway.running():
         await eventually(gateway.answers, within=60)
         async with (
             fault_proxy(gateway.port) as proxy,
-            following(users * 2, [proxy.port], chance, away_s=away_s) as followers,
+            following(users * 2, [proxy.port], chance, away=away) as followers,
         ):
             await all_connected(followers, within=120)
+            proxy.cut_all()
             loads = 100
             for number in range(loads):
                 await teller.tell([chance.choice(users) for _ in range(total // loads)])
                 while proxy.cuts < cuts * (number + 1) // loads:
                     await eventually(lambda: proxy.cut_one(chance))
-                await asyncio.sleep(chance.uniform(0, sized(20, 1_200) / 1_000))
+                await asyncio.sleep(chance.uniform(0, 2 * longest_s / loads))
             # Nobody is without an entry, so that everybody has a last one.
             await teller.tell(users)
             await have_everything(followers, teller, within=120)
-            connects = sum(one.connects for one in followers)
     counts = missed_and_more(followers, teller)
-    entries = sum(map(len, teller.ids.values()))
-    show("J5", clients=len(followers), entries=entries, cuts=cuts, connects=connects, **counts)
+    absences_s = [absence_s for one in followers for absence_s in one.absences_s]
+    show(
+        "J5",
+        clients=len(followers),
+        entries=sum(map(len, teller.ids.values())),
+        cuts=len(followers) + proxy.cuts,
+        absences=len(absences_s),
+        **{
+            f"longer_than_{limit}_s": sum(absence_s > limit for absence_s in absences_s)
+            for limit in (1, 10, 60, 300)
+        },
+        longest_s=round(max(absences_s), 1),
+        resyncs=sum(len(one.resyncs) for one in followers),
+        **counts,
+    )
     assert_all_is_told(followers, counts)
+    assert max(absences_s) >= longest_s
+
+
+def lengths_up_to(longest_s: float, count: int) -> list[float]:
+    """From a six-hundredth of the longest on, each longer than the one before by the same share."""
+    return [longest_s * 600 ** (number / (count - 1) - 1) for number in range(count)]
 
 
 @pytest.mark.parametrize(("left", "asks_again"), [(10, False), (11, False), (9, True), (0, True)])

@@ -71,7 +71,7 @@ async def test_a_relay_away_for_longer_than_the_stream_is_kept_has_everybody_con
         async with running_relay(redis_url, TYPE):
             concerned = ["foreign", *users]
             asked = [
-                len(await eventually(partial(resyncs, feed, user), within=60)) for user in concerned
+                len(await eventually(partial(resyncs, feed, user), within=30)) for user in concerned
             ]
             took_s = time.monotonic() - began
             for user in users:

@@ -283,7 +283,9 @@ async def test_every_client_has_every_event_once_and_in_order(
         each = TABS * len(LIFE)
         try:
             await eventually(
-                lambda: all(len(one.entries) >= each for one in followers), within=120, every=0.2
+                lambda: all(len(one.entries) >= each for one in followers),
+                within=sized(60, 120),
+                every=0.2,
             )
         finally:
             show(
