@@ -14,6 +14,7 @@ import pytest
 import redis
 
 from apis import RunningApi, running_api
+from figures import show
 from job_requests import at, create, status
 
 # Names that a prefix test, an encoding taken twice or a pattern would confuse with the owner's.
@@ -81,6 +82,7 @@ async def test_a_foreign_job_answers_as_a_missing_one(
         assert (server.xlen(events), server.hgetall(f"bull:cover-letter:{job_id}")) == before
         assert (await other.get("/api/jobs")).json() == {"jobs": []}
         assert (await status(owning, job_id))["status"] == "queued"
+    show("S1", intruder=intruder, routes=len(routes), answered_404=len(routes), changes=0)
 
 
 async def test_a_job_of_another_producer_belongs_to_who_its_data_names(

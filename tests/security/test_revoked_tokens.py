@@ -29,6 +29,7 @@ from careerlens.foundation.settings import load_settings
 from careerlens.wire import Link
 from conftest import ValkeyFactory
 from event_streams import begun
+from figures import show
 from gateways import Client, RunningGateway, connected, running_gateway
 from job_requests import at, create
 from support import eventually, insist
@@ -116,7 +117,9 @@ async def test_what_a_token_had_opened_is_closed_and_says_why(
                 await each.is_gone(within=20)
                 assert each.heard[-1][0] == "error"
                 assert each.heard[-1][1]["code"] == "token_revoked"
-            assert time.monotonic() - revoked_at < 60
+            took_s = time.monotonic() - revoked_at
+            show("S27", sockets=2, streams=3, all_closed_after_s=round(took_s, 1))
+            assert took_s < 60
         assert await bystander.call("unsubscribe:job", "x") == {"ok": True}
         with pytest.raises(socketio.exceptions.ConnectionError):
             await Client().connect(gateway, {"token": old_token("user-1")})

@@ -20,6 +20,7 @@ from careerlens.jobs.model import JobEventKind, JobStatus, JobUpdate
 from careerlens.realtime.connection import Limits
 from careerlens.realtime.entries import UPDATE_FIELD, encode_update
 from careerlens.wire.link import Link
+from figures import show
 from gateways import PAGE, Client, RunningGateway, connected, running_gateway
 from queue_driving import Driver
 from relaying import running_relay, told
@@ -148,6 +149,7 @@ async def test_a_page_that_is_not_listed_is_refused_on_both_transports(
         await browser.open(gateway.url + SOCKET, headers={"Origin": origin})
     assert refusal.value.status == 403
     assert not gateway.gateway.sessions
+    show("S28", origin=origin or "an empty one", polling=403, websocket=403)
 
 
 async def test_a_listed_page_is_answered_by_its_name_and_without_credentials(
@@ -302,6 +304,7 @@ async def test_no_name_of_a_room_or_job_opens_another_users_feed(
             "error": {"code": "not_found", "message": "There is no such job."},
         }
         assert answers == [not_found] * len(names)
+        show("S2", names=len(names), not_found=len(answers), told=0)
 
 
 async def test_users_see_none_of_each_others_frames_among_many(
@@ -342,6 +345,7 @@ async def test_names_that_are_not_for_clients_reach_no_handler(
     await client.say(f"42{body}", f"427{body}", '428["unsubscribe:job","x"]')
     assert await client.hear("43") == '438[{"ok":true}]'
     assert client.heard[2:] == ['438[{"ok":true}]']
+    show("S35", name=event or "an empty one", sent=2, answered=0)
     assert [session.user_id for session in gateway.gateway.sessions] == ["ada"]
 
 
@@ -396,7 +400,9 @@ async def test_attachments_are_refused_before_one_is_kept(
 ) -> None:
     client = await raw(browser, gateway, "ada")
     await client.say('451000000-["subscribe:job",{"_placeholder":true,"num":0}]')
-    assert await client.is_closed() == "protocol_error"
+    reason = await client.is_closed()
+    show("S31", announced=1_000_000, taken=0, closed_because=reason)
+    assert reason == "protocol_error"
 
 
 async def test_a_frame_larger_than_allowed_closes_the_connection(
@@ -508,7 +514,9 @@ async def _read_what_arrived(client: Raw) -> list[str]:
 async def test_a_malformed_request_is_answered_with_400(
     http: httpx.AsyncClient, method: str, path: str, status: int
 ) -> None:
-    assert (await http.request(method, path)).status_code == status
+    answer = await http.request(method, path)
+    show("S33", method=method, path=path[:60], status=answer.status_code)
+    assert answer.status_code == status
 
 
 async def polling_sid(http: httpx.AsyncClient, user: str | None = None) -> str:
@@ -597,6 +605,7 @@ async def test_an_upgrade_that_does_not_probe_is_refused_and_polling_goes_on(
 
 async def test_compression_is_not_offered(browser: Browser, gateway: RunningGateway) -> None:
     client = await browser.open(gateway.url + SOCKET, compress=15)
+    show("S34", asked_for_bits=15, granted_bits=client.socket.compress)
     assert client.socket.compress == 0
 
 

@@ -14,6 +14,7 @@ from redis.asyncio import Redis
 from apis import RunningApi, running_api
 from careerlens.api.tickets import TICKET_MS
 from event_streams import begun, listening
+from figures import show
 from job_requests import at, create
 from stack import Product
 from support import Valkey, eventually
@@ -47,13 +48,16 @@ async def test_a_token_in_the_address_opens_nothing(api: RunningApi) -> None:
         ("GET", at(job_id, "status")), ("GET", at(job_id, "events")), ("GET", at(job_id, "stream")),
         ("POST", at(job_id, "cancel")),
     ]  # fmt: skip
+    tried = 0
     async with api.client(None) as client:
         for method, path in paths:
             for name in ("token", "access_token", "auth", "authorization", "jwt", "ticket"):
                 for value in (token("user-1"), f"Bearer {token('user-1')}"):
+                    tried += 1
                     answer = await client.request(method, path, params={name: value})
                     assert answer.status_code in {401, 422}, (method, path, name)
                     assert job_id not in answer.text
+    show("S26", tokens_in_addresses=tried, let_in=0)
 
 
 async def test_a_ticket_opens_one_stream_once(api: RunningApi) -> None:
@@ -66,6 +70,7 @@ async def test_a_ticket_opens_one_stream_once(api: RunningApi) -> None:
             again = await nobody.get(path, params={"ticket": ticket})
             assert again.status_code == 401
             assert ticket not in again.text
+    show("S26", tickets=2, opened_once=2, opened_again=0)
 
 
 async def test_of_many_who_show_one_ticket_one_is_let_in(

@@ -12,6 +12,7 @@ import pytest
 from apis import RunningApi, running_api
 from careerlens.foundation.errors import ConfigurationError
 from careerlens.foundation.settings import load_settings
+from figures import show
 from tokens import SECRET
 
 LISTED = "https://app.example.com"
@@ -64,6 +65,7 @@ async def test_pages_of_strangers_are_refused(client: httpx.AsyncClient, origin:
         assert answer.headers["content-type"] == "application/problem+json"
         assert not any(name.startswith("access-control-") for name in answer.headers)
         assert "Origin" in answer.headers["vary"]
+    show("S29", origin=origin or "an empty one", requests=3, refused=3)
 
 
 async def test_a_listed_page_may_call(client: httpx.AsyncClient) -> None:
