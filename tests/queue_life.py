@@ -8,7 +8,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import replace
 
 from careerlens.queue import Backoff, CancelOutcome, JobOptions, NewJob, Queue, QueueState
-from careerlens.wire import CANCELLED_REASON, EventReader, open_link
+from careerlens.wire import CANCELLED_REASON, EventReader, EventStreams, open_link
 from careerlens.wire.link import Link
 from careerlens.worker import ActiveJob, Worker, WorkerOptions
 from support import eventually, insist, running
@@ -154,8 +154,8 @@ def _named(job_id: str) -> NewJob:
 async def _ends(url: str, queue: Queue, jobs: int) -> Counter[str]:
     """How often the queue's history tells of each job's end, once it has told of `jobs`."""
     ends: Counter[str] = Counter()
-    async with EventReader(url, queue.keys) as reader, asyncio.timeout(10):
-        async for item in reader:
+    async with EventStreams(url) as streams, asyncio.timeout(10):
+        async for item in EventReader(streams, queue.keys):
             assert isinstance(item, list)
             names = ("completed", "failed")
             ends.update(str(event.job_id) for event in item if event.name in names)

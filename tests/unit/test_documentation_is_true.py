@@ -50,6 +50,7 @@ from careerlens.jobs.uploads import UploadRef
 from careerlens.realtime.ledger import position_key
 from careerlens.realtime.relay import QueueRelay
 from careerlens.wire.cancel import cancel_channel
+from careerlens.wire.events import EventStreams
 from careerlens.wire.keys import QueueKeys
 from careerlens.wire.link import Link
 
@@ -227,7 +228,8 @@ def test_codes_of_failed_jobs_are_documented() -> None:
 
 
 def test_our_keys_in_redis_are_documented() -> None:
-    relay = QueueRelay("redis://localhost", Link("redis://localhost"), QueueKeys("q"))
+    url = "redis://localhost"
+    relay = QueueRelay(EventStreams(url), Link(url), QueueKeys("q"))
     existing = {
         *(make("u") for make in (live_key, feed_key, told_key, wake_channel)),
         *(make("u", "…") for make in (text_key, text_channel, upload_key, idempotency_key)),

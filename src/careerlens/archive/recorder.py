@@ -41,7 +41,7 @@ from careerlens.jobs.ids import parse_job_id
 from careerlens.jobs.queues import used_queues
 from careerlens.queue import Queue, QueueState
 from careerlens.wire.errors import CommandRejectedError
-from careerlens.wire.events import START, EventReader, Gap, QueueEvent
+from careerlens.wire.events import START, EventReader, EventStreams, Gap, QueueEvent
 from careerlens.wire.lease import Lease, LeaseLostError
 from careerlens.wire.link import Link
 from careerlens.wire.opening import open_link
@@ -72,9 +72,11 @@ class RecorderOptions:
 class QueueRecorder:
     """Records one queue, for as long as it is let."""
 
-    def __init__(self, queue: Queue, *, url: str, link: Link, store: ArchiveStore) -> None:
+    def __init__(
+        self, queue: Queue, *, streams: EventStreams, link: Link, store: ArchiveStore
+    ) -> None:
         self._queue = queue
-        self._url = url
+        self._streams = streams
         self._link = link
         self._store = store
         self._stored: str | None = None
@@ -99,16 +101,16 @@ class QueueRecorder:
     async def _follow(self) -> None:
         self._stored = await self._store.position(self._queue.name)
         position = self._stored or START
-        async with EventReader(self._url, self._queue.keys, position, batch=FULL_GROUP) as reader:
-            async for item in reader:
-                began = time.monotonic()
-                if isinstance(item, Gap):
-                    await self._make_up_for(item)
-                else:
-                    await self._record(item)
-                if isinstance(item, Gap) or len(item) < FULL_GROUP:
-                    # Whatever happens meanwhile comes in one group.
-                    await asyncio.sleep(max(0.0, began + GROUP_EVERY_S - time.monotonic()))
+        reader = EventReader(self._streams, self._queue.keys, position, batch=FULL_GROUP)
+        async for item in reader:
+            began = time.monotonic()
+            if isinstance(item, Gap):
+                await self._make_up_for(item)
+            else:
+                await self._record(item)
+            if isinstance(item, Gap) or len(item) < FULL_GROUP:
+                # Whatever happens meanwhile comes in one group.
+                await asyncio.sleep(max(0.0, began + GROUP_EVERY_S - time.monotonic()))
 
     async def _record(self, events: Sequence[QueueEvent]) -> None:
         news = gather_news(events)
@@ -264,7 +266,8 @@ class Recorder:
             await asyncio.sleep(lease.duration_s / 3)
 
     async def _record_all(self, link: Link, lease: Lease) -> None:
-        async with asyncio.TaskGroup() as group:
+        streams = EventStreams(self._url, name="careerlens:recorder")
+        async with streams, asyncio.TaskGroup() as group:
             group.create_task(lease.keep(), name="recorder lease")
             group.create_task(self._prune_now_and_then(), name="recorder prune")
             started: set[str] = set()
@@ -272,7 +275,7 @@ class Recorder:
                 for name in sorted(await self._queue_names(link) - started):
                     started.add(name)
                     queue = Queue(name, link, prefix=self._options.prefix)
-                    recorder = QueueRecorder(queue, url=self._url, link=link, store=self._store)
+                    recorder = QueueRecorder(queue, streams=streams, link=link, store=self._store)
                     group.create_task(recorder.run(), name=f"recorder {name}")
                 await asyncio.sleep(_LOOK_FOR_QUEUES_EVERY_S)
 

@@ -36,7 +36,15 @@ from careerlens.realtime.translate import (
 )
 from careerlens.wire.cancel import ERROR_CODE
 from careerlens.wire.errors import CommandRejectedError
-from careerlens.wire.events import BATCH, EventReader, Gap, GapKind, QueueEvent, stream_position
+from careerlens.wire.events import (
+    BATCH,
+    EventReader,
+    EventStreams,
+    Gap,
+    GapKind,
+    QueueEvent,
+    stream_position,
+)
 from careerlens.wire.keys import QueueKeys
 from careerlens.wire.lease import Lease, LeaseLostError
 from careerlens.wire.link import Link
@@ -91,12 +99,15 @@ class Relay:
 
     async def run(self) -> None:
         """Relay until cancelled. Leases are given back on the way out."""
-        link = open_link(self._url, name="careerlens:relay", timeout_s=_LINK_TIMEOUT_S)
+        name = "careerlens:relay"
+        link = open_link(self._url, name=name, timeout_s=_LINK_TIMEOUT_S)
+        # Apart from the link, on which long batches would hold up the renewal of leases.
+        streams = EventStreams(self._url, name=name, timeout_s=_LINK_TIMEOUT_S)
         try:
-            async with asyncio.TaskGroup() as tasks:
+            async with streams, asyncio.TaskGroup() as tasks:
                 while True:
                     for queue in await self._new_queues(link):
-                        relay = QueueRelay(self._url, link, QueueKeys(queue, self._prefix))
+                        relay = QueueRelay(streams, link, QueueKeys(queue, self._prefix))
                         self._relays[queue] = relay
                         tasks.create_task(relay.run(), name=f"relay-{queue}")
                     await asyncio.sleep(DISCOVERY_INTERVAL_S)
@@ -115,7 +126,7 @@ class Relay:
 class QueueRelay:
     """Relays one queue while it holds the queue's lease."""
 
-    def __init__(self, url: str, link: Link, keys: QueueKeys) -> None:
+    def __init__(self, streams: EventStreams, link: Link, keys: QueueKeys) -> None:
         self.queue = keys.queue
         self.is_leading = False
         self.entries = 0
@@ -124,7 +135,7 @@ class QueueRelay:
         """How many events it has told, by name."""
         self.resyncs: Counter[str] = Counter()
         """How many owners it has asked to resync, by reason."""
-        self._url = url
+        self._streams = streams
         self._link = link
         self._keys = keys
         self._lease = Lease(link, f"careerlens:relay:{{{keys.queue}}}", duration_s=LEASE_S)
@@ -164,17 +175,16 @@ class QueueRelay:
     async def _carry(self, ledger: Ledger) -> None:
         position = await ledger.open()
         began = time.monotonic()
-        async with EventReader(self._url, self._keys, position=position) as reader:
-            async for item in reader:
-                if isinstance(item, Gap):
-                    await self._announce_gap(item, ledger)
-                    continue
-                before, began = began, time.monotonic()
-                for events in _chunks(item):
-                    await self._tell(events, ledger)
-                # Whatever happens meanwhile comes in one round.
-                pause_s = round_s(len(item), began - before)
-                await asyncio.sleep(max(0.0, began + pause_s - time.monotonic()))
+        async for item in EventReader(self._streams, self._keys, position):
+            if isinstance(item, Gap):
+                await self._announce_gap(item, ledger)
+                continue
+            before, began = began, time.monotonic()
+            for events in _chunks(item):
+                await self._tell(events, ledger)
+            # Whatever happens meanwhile comes in one round.
+            pause_s = round_s(len(item), began - before)
+            await asyncio.sleep(max(0.0, began + pause_s - time.monotonic()))
 
     async def _tell(self, events: list[QueueEvent], ledger: Ledger) -> None:
         owners = await self._owners.resolve(event.job_id for event in events if event.job_id)

@@ -16,6 +16,7 @@ from careerlens.wire.errors import (
 from careerlens.wire.events import (
     START,
     EventReader,
+    EventStreams,
     Gap,
     GapKind,
     QueueEvent,
@@ -35,6 +36,7 @@ __all__ = [
     "START",
     "CommandRejectedError",
     "EventReader",
+    "EventStreams",
     "Gap",
     "GapKind",
     "Lease",

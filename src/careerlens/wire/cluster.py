@@ -196,13 +196,12 @@ class ClusterLink(Link):
         await self.call_many(commands)
         return await self.run(*call)
 
-    async def unblock(self, other: Link) -> None:
+    async def unblock(self, other: Link) -> bool:
         """As `Link.unblock`, for a link to the same cluster."""
         if not isinstance(other, ClusterLink):
             raise TypeError("a link to a cluster unblocks links to that cluster only")
-        for place, node in other._nodes.items():
-            if node.is_connected:
-                await self._node(place).unblock(node)
+        nodes = [(place, node) for place, node in other._nodes.items() if node.is_connected]
+        return all([await self._node(place).unblock(node) for place, node in nodes])
 
     async def _exchange_each(self, commands: Sequence[Sequence[Arg]]) -> list[Any]:
         """The replies, errors among them, once all nodes have answered or failed."""

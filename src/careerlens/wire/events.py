@@ -18,16 +18,16 @@ from collections import deque
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Any, NamedTuple, TypeAlias
+from typing import Any, NamedTuple, Self, TypeAlias
 
 from careerlens.foundation.errors import ServiceUnavailableError
+from careerlens.wire.errors import CommandRejectedError
 from careerlens.wire.keys import QueueKeys
 from careerlens.wire.link import Link
 from careerlens.wire.opening import open_link
+from careerlens.wire.waiting import StreamWaits
 
 START = "0-0"
-_BLOCK_S = 5.0
-_SILENCE_S = 15.0
 BATCH = 500
 _PAUSE_S = 0.5
 
@@ -77,6 +77,24 @@ async def last_position(link: Link, keys: QueueKeys) -> str:
     return str(newest[0][0].decode()) if newest else START
 
 
+class EventStreams:
+    """What readers of any number of queues' streams share: two connections, one of which blocks.
+
+    `name` is what CLIENT LIST shows, `timeout_s` is as of `Link`. Use as a context manager.
+    """
+
+    def __init__(self, url: str, *, name: str = "careerlens", timeout_s: float = 5.0) -> None:
+        self.link = open_link(url, name=f"{name}:events", timeout_s=timeout_s)
+        self.waits = StreamWaits(url, self.link, name=f"{name}:waits", timeout_s=timeout_s)
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.waits.close()
+        await self.link.close()
+
+
 class EventReader:
     """An endless iterator over batches of events, and over gaps, from `position` on.
 
@@ -86,7 +104,8 @@ class EventReader:
     server cannot be reached.
 
     ```python
-    async with EventReader(url, QueueKeys("resume-optimization"), position=stored) as reader:
+    async with EventStreams(url) as streams:
+        reader = EventReader(streams, QueueKeys("resume-optimization"), position=stored)
         async for item in reader:
             ...
             store(reader.position_after(item))
@@ -94,14 +113,19 @@ class EventReader:
     """
 
     def __init__(
-        self, url: str, keys: QueueKeys, position: str = START, *, batch: int = BATCH
+        self,
+        streams: EventStreams,
+        keys: QueueKeys,
+        position: str = START,
+        *,
+        batch: int = BATCH,
     ) -> None:
         stream_position(position)
         self.keys = keys
         self.position = position
         self.stalled = False
+        self._streams = streams
         self._batch = batch
-        self._link = open_link(url, name=f"careerlens:events:{keys.queue}", timeout_s=_SILENCE_S)
         self._ready: deque[Item] = deque()
         self._handed_out: Item | None = None
         # Look before waiting, at the start and after a reconnection: a gap must not wait.
@@ -119,16 +143,6 @@ class EventReader:
         self._handed_out = self._ready.popleft()
         return self._handed_out
 
-    async def __aenter__(self) -> EventReader:
-        return self
-
-    async def __aexit__(self, *_: object) -> None:
-        await self.close()
-
-    async def close(self) -> None:
-        """Close the connection."""
-        await self._link.close()
-
     @staticmethod
     def position_after(item: Item) -> str:
         """The position to store once `item` is worked off."""
@@ -137,7 +151,7 @@ class EventReader:
     async def _read(self) -> None:
         try:
             if not self._busy:
-                await self._wait_for_entries()
+                await self._streams.waits.wait(self.keys.events, self.position)
             gap, events = await self._read_at_once()
         except ServiceUnavailableError:
             self.stalled = True
@@ -148,18 +162,13 @@ class EventReader:
         self._busy = bool(events)
         self._ready.extend(item for item in (gap, events) if item)
 
-    async def _wait_for_entries(self) -> None:
-        """Return when there is something after our position, or after a while."""
-        block = ("XREAD", "COUNT", 1, "BLOCK", int(_BLOCK_S * 1000), "STREAMS")
-        await self._link.call(*block, self.keys.events, self.position)
-
     async def _read_at_once(self) -> tuple[Gap | None, list[QueueEvent]]:
         """What stands after our position, and whether anything before it was missed.
 
         Read in one transaction, so that a trim cannot fall between the look and the check.
         """
         stream, position = self.keys.events, self.position
-        *_, (at_position, following, info) = await self._link.call_many(
+        *_, (at_position, following, info) = await self._streams.link.call_many(
             [
                 ("MULTI",),
                 ("XRANGE", stream, position, position),
@@ -168,6 +177,8 @@ class EventReader:
                 ("EXEC",),
             ]
         )
+        if isinstance(following, Exception):
+            raise CommandRejectedError(str(following))  # something else has the stream's name
         events = [_event(entry) for entry in following]
         if at_position:
             return None, events

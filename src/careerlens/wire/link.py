@@ -204,13 +204,15 @@ class Link:
                 raise OutcomeUnknownError(_SERVICE, str(refused))
         return reply
 
-    async def unblock(self, other: Link) -> None:
+    async def unblock(self, other: Link) -> bool:
         """Let a call of another link to the same server return that blocks there, if one does.
 
-        Raises as `call` does.
+        False where the server has told no number to name that link by. Raises as `call` does.
         """
-        if other.client_id is not None:
-            await self.call("CLIENT", "UNBLOCK", other.client_id)
+        if other.client_id is None:
+            return False
+        await self.call("CLIENT", "UNBLOCK", other.client_id)
+        return True
 
     def check_queue(self, keys: QueueKeys) -> None:
         """Raise `ConfigurationError` when a queue with these keys cannot be used over this link."""
