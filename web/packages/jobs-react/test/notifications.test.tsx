@@ -151,14 +151,6 @@ it('speaks other words, uses other titles and takes theme and place', async () =
   expect(region).toHaveClass('clj-region', 'mine');
 });
 
-it('brings its styles once', async () => {
-  const backend = await startBackend();
-  await show(backend);
-  await show(backend);
-  const sheets = [...document.head.querySelectorAll('style')].filter((style) => style.textContent.includes('.clj-card'));
-  expect(sheets).toHaveLength(1);
-});
-
 it('lets a failed job of this page be tried again, from the same input', async () => {
   const backend = await startBackend();
   await show(backend);

@@ -42,9 +42,7 @@ interface Entry {
   dismissed: boolean;
   /** The feed said `completed`; the result is being fetched. */
   finishing: boolean;
-  /** Nothing to show yet: a completed job from storage whose result is being fetched. */
-  awaitsResult: boolean;
-  /** It was completed, but of its result nothing is known here. */
+  /** It was completed, but of its result nothing is known here, so there is nothing to show yet. */
   lacksResult: boolean;
   /** The feed's id of the end, if it was the feed that told. */
   finalId: string | null;
@@ -87,7 +85,7 @@ export class JobBook {
   /** The jobs to show, newest first. */
   jobs(): Job[] {
     return [...this.#entries.values()]
-      .filter((entry) => !entry.dismissed && !entry.awaitsResult)
+      .filter((entry) => !entry.dismissed && !entry.lacksResult)
       .map((entry) => entry.job)
       .sort((a, b) => b.createdAt.getTime() - a.createdAt.getTime());
   }
@@ -97,9 +95,9 @@ export class JobBook {
     return this.#idsOf((entry) => !entry.settled);
   }
 
-  /** Ids of completed jobs whose result has yet to be fetched. */
+  /** Ids of completed jobs to be shown whose result has yet to be fetched. */
   awaitingResult(): string[] {
-    return this.#idsOf((entry) => entry.awaitsResult);
+    return this.#idsOf((entry) => entry.lacksResult && !entry.dismissed);
   }
 
   knows(jobId: string): boolean {
@@ -137,7 +135,6 @@ export class JobBook {
       entry.settled = settled;
       entry.dismissed = dismissed;
       entry.lacksResult = settled && status.status === 'completed';
-      entry.awaitsResult = entry.lacksResult && !dismissed;
       entry.announced = entry.job.progress;
       this.#entries.set(status.jobId, entry);
     }
@@ -269,7 +266,6 @@ export class JobBook {
     entry.job = toJob(status);
     entry.settled = true;
     entry.finishing = false;
-    entry.awaitsResult = false;
     entry.lacksResult = false;
     entry.held = null;
     this.#dropOldest();
@@ -294,7 +290,6 @@ const FRESH: Omit<Entry, 'job' | 'touched'> = {
   settled: false,
   dismissed: false,
   finishing: false,
-  awaitsResult: false,
   lacksResult: false,
   finalId: null,
   held: null,
@@ -373,7 +368,6 @@ function ahead(entry: Entry, kind: AnswerKind): Consequence[] {
 
 function takeResult(entry: Entry, status: JobStatusResponse): Consequence[] {
   if (status.status === entry.job.status) entry.job = toJob(status);
-  entry.awaitsResult = false;
   entry.lacksResult = false;
   return [];
 }

@@ -20,14 +20,10 @@ const STATUSES: ReadonlySet<string> = new Set<JobStatus>([
   'cancelled',
 ]);
 const EVENTS: ReadonlySet<string> = new Set<JobEventKind>([
-  'queued',
+  ...(STATUSES as ReadonlySet<JobStatus>),
   'delayed',
-  'processing',
   'progress',
   'retrying',
-  'completed',
-  'failed',
-  'cancelled',
   'removed',
 ]);
 

@@ -93,17 +93,8 @@ interface ProgressBarProps {
 
 function ProgressBar({ job, labelledBy, labels }: ProgressBarProps): JSX.Element {
   const message = messageOf(job, labels);
-  if (job.progress === null) {
-    return (
-      <div className="clj-progress">
-        <div className="clj-track" role="progressbar" aria-labelledby={labelledBy} aria-valuetext={message}>
-          <div className="clj-fill" data-indeterminate="" />
-        </div>
-      </div>
-    );
-  }
-  const value = Math.round(job.progress.percent);
-  const percent = `${value}%`;
+  const value = job.progress === null ? undefined : Math.round(job.progress.percent);
+  const percent = value === undefined ? undefined : `${value}%`;
   return (
     <div className="clj-progress">
       <div
@@ -113,14 +104,16 @@ function ProgressBar({ job, labelledBy, labels }: ProgressBarProps): JSX.Element
         aria-valuemin={0}
         aria-valuemax={100}
         aria-valuenow={value}
-        aria-valuetext={`${percent}, ${message}`}
+        aria-valuetext={percent ? `${percent}, ${message}` : message}
       >
-        <div className="clj-fill" style={{ width: percent }} />
+        <div className="clj-fill" data-indeterminate={percent ? undefined : ''} style={{ width: percent }} />
       </div>
       {/* Seen only: the bar says it to those who listen. */}
-      <span className="clj-percent" aria-hidden="true">
-        {percent}
-      </span>
+      {percent && (
+        <span className="clj-percent" aria-hidden="true">
+          {percent}
+        </span>
+      )}
     </div>
   );
 }

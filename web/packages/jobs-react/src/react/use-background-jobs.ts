@@ -43,7 +43,7 @@ export interface UseBackgroundJobsResult {
 export function useBackgroundJobs(options: UseBackgroundJobsOptions): UseBackgroundJobsResult;
 export function useBackgroundJobs(options?: JobsObserver): UseBackgroundJobsResult;
 export function useBackgroundJobs(options: Partial<UseBackgroundJobsOptions> = {}): UseBackgroundJobsResult {
-  const source = useSource(sourceIn(options));
+  const source = useSource(options);
   const client = useClient(source);
   const { jobs, status, error } = useSyncExternalStore(client.subscribe, client.getSnapshot, emptySnapshot);
   useRetained(client, source.authToken, options);
@@ -60,10 +60,6 @@ export function useBackgroundJobs(options: Partial<UseBackgroundJobsOptions> = {
     dismissJob: client.dismissJob,
     refresh: client.refresh,
   };
-}
-
-function sourceIn({ userId, authToken, apiUrl, socketUrl }: Partial<JobsSource>): Partial<JobsSource> {
-  return { ...(userId === undefined ? {} : { userId }), authToken, apiUrl, socketUrl };
 }
 
 function emptySnapshot(): typeof EMPTY_SNAPSHOT {

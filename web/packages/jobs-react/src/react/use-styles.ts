@@ -15,20 +15,15 @@ export function useStyles(): boolean {
 
 let adopted = false;
 
-/** Give the document our styles, once, unless it has linked `styles.css`. */
+/**
+ * Give the document our styles, once, unless it has linked `styles.css`. A constructed sheet is
+ * what a `style-src 'self'` policy allows.
+ */
 function adopt(styles: string): void {
-  if (adopted) return;
+  if (adopted || getComputedStyle(document.documentElement).getPropertyValue('--careerlens-jobs-styles')) return;
   adopted = true;
-  if (getComputedStyle(document.documentElement).getPropertyValue('--careerlens-jobs-styles')) return;
-  // A constructed sheet is what a `style-src 'self'` policy allows.
-  if ('adoptedStyleSheets' in document) {
-    const sheet = new CSSStyleSheet();
-    sheet.replaceSync(styles);
-    // First, so that the application's own constructed sheets come after it and win.
-    document.adoptedStyleSheets = [sheet, ...document.adoptedStyleSheets];
-  } else {
-    const element = (document as Document).createElement('style');
-    element.textContent = styles;
-    (document as Document).head.prepend(element);
-  }
+  const sheet = new CSSStyleSheet();
+  sheet.replaceSync(styles);
+  // First, so that the application's own constructed sheets come after it and win.
+  document.adoptedStyleSheets.unshift(sheet);
 }
