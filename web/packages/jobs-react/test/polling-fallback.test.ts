@@ -25,6 +25,21 @@ it('polls after three vain attempts at the socket, hears everything that way, an
   expect(page.heard).toHaveLength(3);
 });
 
+it('gives the socket its attempts anew when it wakes', async () => {
+  const backend = await startBackend();
+  await backend.stopGateway();
+  const page = openPage(backend);
+  await eventually(() => expect(page.client.getSnapshot().status).toBe('polling'));
+  page.leave();
+  await eventually(() => expect(page.client.getSnapshot().status).toBe('idle'));
+  await backend.startGateway();
+  const seen = new Set<string>();
+  page.client.subscribe(() => seen.add(page.client.getSnapshot().status));
+  onTestFinished(page.client.retain());
+  await eventually(() => expect(page.client.getSnapshot().status).toBe('live'));
+  expect([...seen]).toEqual(['connecting', 'live']);
+});
+
 it('asks ever less often while nothing changes', async () => {
   vi.useFakeTimers();
   onTestFinished(() => void vi.useRealTimers());

@@ -190,11 +190,11 @@ export class Connection {
     }
   }
 
-  #failed(error: Error & { data?: unknown }): void {
+  #failed(error: Error): void {
     // A socket that is still active was not let down by the server, which was not reached.
     if (!this.#socket?.active) {
       this.#refusals += 1;
-      const [code, message] = refusalIn(error.data ?? error.message);
+      const [code, message] = refusalOf(error);
       const isAboutIdentity = /auth|token|identity|forbidden|origin/.test(code);
       if (isAboutIdentity && this.#refusals >= (this.#owner.canRenewToken() ? MAX_REFUSALS : 1)) {
         this.#complain(code, message);
@@ -240,12 +240,18 @@ export class Connection {
   }
 }
 
-/** Code and message of a refusal: the gateway sends `{code, message}`, or the same as JSON. */
-function refusalIn(payload: unknown): [code: string, message: string] {
-  if (isFields(payload)) return [textOf(payload['code']) ?? 'unknown', textOf(payload['message']) ?? ''];
+type Refusal = [code: string, message: string];
+
+/** The gateway refuses with `{code, message}`, as the error's data or as JSON in its message. */
+function refusalOf({ data, message }: Error & { data?: unknown }): Refusal {
   try {
-    return refusalIn(JSON.parse(String(payload)));
+    return refusalIn(data ?? JSON.parse(message));
   } catch {
-    return ['refused', String(payload)];
+    return ['refused', message];
   }
+}
+
+function refusalIn(payload: unknown): Refusal {
+  const fields = isFields(payload) ? payload : {};
+  return [textOf(fields['code']) ?? 'unknown', textOf(fields['message']) ?? ''];
 }

@@ -337,7 +337,7 @@ export class Line {
     }
   }
 
-  #become(state: ConnectionState, failures = this.failures): void {
+  #become(state: ConnectionState, failures = 0): void {
     this.#tell({ kind: 'state', state, failures });
   }
 
