@@ -9,6 +9,7 @@ import asyncio
 import contextlib
 import re
 from collections.abc import AsyncIterator
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -167,6 +168,65 @@ async def test_what_follows_a_goodbye_is_not_looked_through_while_others_wait(
         client.writer.write(flood * 20_000)
         assert (await client.is_closed())[0] == 1008
     assert looked_at < 1_000
+
+
+async def test_others_have_their_turns_while_the_packets_of_one_who_sends_many_at_once_wait(
+    gateway: RunningGateway, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # The gateway runs on this loop: what it does in a turn is done between two looks.
+    many = 250  # as many as a client may send at once, nearly
+    loop = asyncio.get_running_loop()
+    taken = 0
+    looks: list[int] = []
+
+    def count(payload: bytes, key: bytes) -> bytes:
+        nonlocal taken
+        taken += 1
+        return unmasked(payload, key)
+
+    def look() -> None:
+        looks.append(taken)
+        if taken < many:
+            loop.call_soon(look)
+
+    async with introduced(gateway.port) as client:
+        monkeypatch.setattr(websocket, "unmasked", count)
+        look()
+        client.writer.write(frame(ASKS) * many)
+        for _ in range(many):
+            assert await client.hears("430") == '430[{"ok":true}]'
+    assert taken == many
+    assert max(after - before for before, after in pairwise(looks)) < 50
+
+
+@pytest.mark.parametrize("pieces", [1, 7])
+async def test_packets_that_wait_for_their_turn_are_all_taken_in_order(
+    gateway: RunningGateway, pieces: int
+) -> None:
+    many = 200
+    poured = b"".join(frame(b'42%d["unsubscribe:job","x"]' % number) for number in range(many))
+    size = len(poured) // pieces + 1
+    async with introduced(gateway.port) as client:
+        for start in range(0, len(poured), size):
+            client.writer.write(poured[start : start + size])
+            await asyncio.sleep(0)
+        answers = [await client.hears("43") for _ in range(many)]
+        assert answers == [f'43{number}[{{"ok":true}}]' for number in range(many)]
+        client.writer.write(frame(b'421000["unsubscribe:job","x"]'))
+        assert await client.hears("43") == '431000[{"ok":true}]'
+
+
+async def test_who_leaves_while_packets_wait_for_their_turn_is_forgotten(
+    gateway: RunningGateway,
+) -> None:
+    async with introduced(gateway.port) as client:
+        client.writer.write(frame(ASKS) * 250)
+        await client.hears("430")
+    await eventually(lambda: not gateway.gateway.sessions)
+    async with introduced(gateway.port) as client:
+        client.writer.write(frame(ASKS) * 200 + frame((1000).to_bytes(2), opcode=8))
+        assert await client.is_closed() == (1000, "")
+    await eventually(lambda: not gateway.gateway.sessions)
 
 
 async def test_ten_thousand_subscriptions_take_no_memory(

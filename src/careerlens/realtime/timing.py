@@ -9,6 +9,8 @@ from typing import Generic, TypeVar
 
 _GRANULARITY = 0.01  # of the length: what is due so soon after another may wait for company
 
+_A_TURN = 32  # more that are due at once wait while everybody else has a turn
+
 T = TypeVar("T")
 
 
@@ -34,10 +36,12 @@ class Deadlines(Generic[T]):
 
     def _ring(self) -> None:
         now = self._loop.time()
-        while self._due and self._due[0][0] <= now:
+        for _ in range(_A_TURN):
+            if not self._due or self._due[0][0] > now:
+                break
             self._action(self._due.popleft()[1])
-        left = self._due[0][0] - now if self._due else None
         self._timer = None
-        if left is not None:
-            rest = max(left, self._length_s * _GRANULARITY)
+        if self._due:
+            left = self._due[0][0] - now
+            rest = max(left, self._length_s * _GRANULARITY) if left > 0 else 0
             self._timer = self._loop.call_later(rest, self._ring)

@@ -44,6 +44,8 @@ _OPCODES = frozenset({CONTINUATION, TEXT, BINARY, CLOSE, PING, PONG})
 _RESERVED_BITS, _OPCODE, _MASKED, _SIZE = 0x70, 0x0F, 0x80, 0x7F
 _MOST_IGNORED_BYTES = 262_144
 _MOST_IGNORED_FRAMES = 16
+_FRAMES_A_TURN = 16
+"""How many frames of one client are taken before everybody else has a turn."""
 _KEY_LENGTH = 24
 _WE_STOP = frozenset({GOING_AWAY, 1012})
 
@@ -84,6 +86,8 @@ class Websocket(asyncio.Protocol):
         "_handler",
         "_ignored",
         "_is_closing",
+        "_is_held",
+        "_later",
         "_needed",
         "_rest",
         "_transport",
@@ -99,6 +103,9 @@ class Websocket(asyncio.Protocol):
         self._needed = 0
         self._fragments: list[bytes] | None = None
         self._is_closing = False
+        self._is_held = False
+        self._later: tuple[bytes, int] | None = None
+        """What came already and waits for its turn, and from where on."""
         self._ignored = 0
         self._give_up: asyncio.TimerHandle | None = None
         self.can_write = True
@@ -157,15 +164,14 @@ class Websocket(asyncio.Protocol):
             self._transport.close()  # a process that stops waits for nobody's goodbye
 
     def pause_reading(self) -> None:
-        """Take nothing more for now."""
-        if self._transport is not None and self._transport.is_reading():
-            self._transport.pause_reading()
+        """Take nothing more from the network for now."""
+        self._is_held = True
+        self._stop_reading()
 
     def resume_reading(self) -> None:
         """Take more."""
-        transport = self._transport
-        if transport is not None and not transport.is_closing() and not transport.is_reading():
-            transport.resume_reading()
+        self._is_held = False
+        self._read_on()
 
     # For the event loop, and uvicorn
 
@@ -180,7 +186,7 @@ class Websocket(asyncio.Protocol):
         self._connections.discard(self)
         self._transport = None
         self._is_closing = True
-        self._rest = self._fragments = None
+        self._rest = self._fragments = self._later = None
         if self._give_up is not None:
             self._give_up.cancel()
         handler, self._handler = self._handler, None
@@ -206,7 +212,7 @@ class Websocket(asyncio.Protocol):
         if self._is_closing:
             self._ignored += len(data)
             if self._ignored > _MOST_IGNORED_BYTES:
-                self.pause_reading()
+                self._stop_reading()
                 return
         elif self._handler is None:
             self._open(data)
@@ -218,9 +224,7 @@ class Websocket(asyncio.Protocol):
             if len(self._rest) < self._needed:
                 return
             data, self._rest = bytes(self._rest), None
-        taken = self._take_frames(data)
-        if taken < len(data) and self._handler is not None:
-            self._rest = bytearray(data[taken:])
+        self._take_frames(data, 0)
 
     # Within
 
@@ -255,16 +259,32 @@ class Websocket(asyncio.Protocol):
             self._give_up = loop.call_later(self._door.limits.flush_s, self._transport.abort)
         self.resume_reading()
 
-    def _take_frames(self, data: bytes) -> int:
-        """Take the frames that are complete; how many bytes they had."""
-        at, end, ignored = 0, len(data), 0
+    def _stop_reading(self) -> None:
+        if self._transport is not None and self._transport.is_reading():
+            self._transport.pause_reading()
+
+    def _read_on(self) -> None:
+        transport = self._transport
+        if self._is_held or self._later is not None or transport is None:
+            return
+        if not transport.is_closing() and not transport.is_reading():
+            transport.resume_reading()
+
+    def _take_frames(self, data: bytes, at: int) -> None:
+        """Take the frames that are complete: some now, the others in turns of their own."""
+        end, taken, ignored = len(data), 0, 0
         self._needed = 0
         while end - at >= 2 and self._handler is not None:
-            ignored += self._is_closing
-            if ignored > _MOST_IGNORED_FRAMES:
-                # Who floods on has more of them than can be looked through while others wait.
-                self._hear_no_more()
-                return end
+            if self._is_closing:
+                ignored += 1
+                if ignored > _MOST_IGNORED_FRAMES:
+                    # Who floods on has more of them than can be looked through.
+                    self._hear_no_more()
+                    return
+            elif taken == _FRAMES_A_TURN:
+                self._go_on_later(data, at)
+                return
+            taken += 1
             first, second = data[at], data[at + 1]
             size, body = second & _SIZE, at + 2
             if size > MAX_CONTROL_BYTES:
@@ -274,14 +294,27 @@ class Websocket(asyncio.Protocol):
                 size = int.from_bytes(data[at + 2 : body], "big")
             if problem := self._problem_with(first, second, size):
                 self._fail(*problem)
-                return end
+                return
             if end < body + 4 + size:
                 self._needed = body + 4 + size - at
                 break
             payload = unmasked(data[body + 4 : body + 4 + size], data[body : body + 4])
             at = body + 4 + size
             self._take(first, payload)
-        return at
+        if at < end and self._handler is not None:
+            self._rest = bytearray(data[at:])
+
+    def _go_on_later(self, data: bytes, at: int) -> None:
+        self._later = data, at
+        self._stop_reading()
+        asyncio.get_running_loop().call_soon(self._go_on)
+
+    def _go_on(self) -> None:
+        if self._later is None:
+            return  # the other side has gone meanwhile
+        (data, at), self._later = self._later, None
+        self._take_frames(data, at)
+        self._read_on()
 
     def _problem_with(self, first: int, second: int, size: int) -> tuple[int, str] | None:
         """Why such a frame is not taken: before it has come whole."""
