@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import asyncio
+from pathlib import Path
 
 import pytest
 
 from careerlens.realtime.feed import Feed
 from careerlens.wire import EventReader, EventStreams, Link, QueueEvent, QueueKeys, waiting
+from careerlens.wire.cluster import ClusterLink
 from careerlens.wire.connection import Arg
 from conftest import ValkeyFactory
 from queue_driving import Driver
 from relaying import running_relay, told
 from support import eventually
+from topologies import cluster
 
 QUEUES = [f"echo{number}" for number in range(5)]
 
@@ -125,6 +128,20 @@ async def test_many_queues_at_once_lose_and_double_nothing(redis_url: str, link:
             await one.has(len(numbers))
             assert [event.job_id for event in one.events] == numbers
             await one.stop()
+
+
+@pytest.mark.usefixtures("impatient")
+async def test_a_relay_of_a_cluster_hears_all_its_queues(tmp_path: Path) -> None:
+    async with (
+        cluster(tmp_path) as nodes,
+        ClusterLink(nodes.url) as link,
+        running_relay(nodes.url, *QUEUES, prefix="{bull}") as relay,
+        Feed(nodes.url) as feed,
+    ):
+        await eventually(lambda: relay.leading == set(QUEUES))
+        for count, queue in enumerate(sorted(QUEUES * 2), start=1):
+            await Driver(queue, link, prefix="{bull}").add("ada")
+            await told(feed, "ada", count)
 
 
 async def test_where_no_call_may_be_unblocked_all_are_heard_all_the_same(
