@@ -8,7 +8,8 @@
            └── woken by: the doorbell (BZPOPMIN on the queue's marker), a due delayed job,
                the end of a rate limit, or a neighbour who found work
 
-What wakes an idle slot also sends its take, so that it wakes with the job in hand.
+What wakes an idle slot also sends its take, whose reply begins the job from within the
+connection; the doorbell is only then listened to again, so that nothing comes before the handler.
 
 A take is never repeated blindly: a lost reply may have brought a job, which `resolving` finds.
 Each take has a token of its own. A slot keeps its token while finishing brings it the next job,
@@ -21,9 +22,11 @@ import asyncio
 import random
 import time
 from collections import deque
+from collections.abc import Callable
 from dataclasses import dataclass
+from enum import Enum, auto
 from itertools import count
-from typing import Any
+from typing import Any, TypeAlias
 from uuid import uuid4
 
 import hiredis
@@ -54,13 +57,32 @@ class Taken:
     asked_at: float
 
 
+Begin: TypeAlias = Callable[[Taken], None]
+"""Begins a job at once."""
+
+
+class _News(Enum):
+    """What an idle slot is woken with, unless a reply was lost."""
+
+    LOOK = auto()
+    """There may be work."""
+    NOTHING = auto()
+    """A take was sent for it, and brought nothing."""
+    BEGUN = auto()
+    """A take was sent for it, and its job has begun."""
+
+
 @dataclass(frozen=True, slots=True)
-class _Answer:
-    """What came of a take that was sent for an idle slot."""
+class _Lost:
+    """A take was sent for an idle slot with `token`, and its reply is lost."""
 
     token: str
-    asked_at: float
-    reply: Any
+
+
+@dataclass(frozen=True, slots=True)
+class _IdleSlot:
+    begin: Begin
+    woken: asyncio.Future[_News | _Lost]
 
 
 class Fetching:
@@ -83,7 +105,7 @@ class Fetching:
         self._stats = stats
         self._worker_id = uuid4().hex
         self._numbers = count(1)
-        self._idle: deque[asyncio.Future[_Answer | None]] = deque()
+        self._idle: deque[_IdleSlot] = deque()
         self._someone_idle = asyncio.Event()
         self._ready: tuple[str, WorkOptions] | None = None
         """Token and options of the next take, made while there is time."""
@@ -93,20 +115,28 @@ class Fetching:
         self._limited_until = 0.0
         self.is_closing = False
 
-    async def next(self, *, after_finding_nothing: bool = False) -> Taken | None:
-        """The next job, waiting for one; None once closing.
+    async def next(self, begin: Begin, *, after_finding_nothing: bool = False) -> bool:
+        """Hand the next job to `begin`, waiting for one; False once closing.
 
         `after_finding_nothing` is for a slot whose finish has just looked.
         """
-        answer = await self._wait() if after_finding_nothing else None
-        while answer is not None or not self.is_closing:
-            taken = await self._take(answer)
+        news = await self._wait(begin) if after_finding_nothing else _News.LOOK
+        while news is not _News.BEGUN:
+            if isinstance(news, _Lost):
+                taken = await self._look_after(news.token)
+            elif self.is_closing:
+                return False
+            elif news is _News.LOOK:
+                taken = await self._take()
+            else:
+                taken = None
             if taken is not None:
-                # Not at once: the handler of this job goes first.
-                asyncio.get_running_loop().call_soon(self._wake_neighbour)
-                return taken
-            answer = await self._wait()
-        return None
+                begin(taken)
+                break
+            news = await self._wait(begin)
+        # Not at once: the handler of this job goes first.
+        asyncio.get_running_loop().call_soon(self._wake_neighbour)
+        return True
 
     def options_for(self, token: str) -> WorkOptions:
         """With what `token` takes a job."""
@@ -184,14 +214,18 @@ class Fetching:
             await self._link.call("ZADD", marker, popped[2], popped[1])
 
     async def _hear_the_bell(self, *command: Arg) -> Any:
-        """The reply to a blocking command, heeded before anything else has its turn."""
+        """The reply to a blocking command, once what it asked for is done."""
         told: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
 
         def hear(reply: Any) -> None:
-            if not isinstance(reply, Exception):
-                self._heed(reply)
-            if not told.done():
-                told.set_result(reply)
+            def tell() -> None:
+                if not told.done():
+                    told.set_result(reply)
+
+            if isinstance(reply, Exception):
+                tell()
+            else:
+                self._heed(reply, tell)
 
         if self._doorbell.post(encode(command), hear, key=self._calls.keys.marker):
             reply = await told
@@ -204,33 +238,33 @@ class Fetching:
         self._heed(reply)
         return reply
 
-    def _heed(self, popped: Any) -> None:
-        if self.is_closing:
-            return
+    def _heed(self, popped: Any, then: Callable[[], None] | None = None) -> None:
+        """Do what the marker says, and `then`."""
         due_s = float(popped[2]) / 1000 - time.time() if popped else 0.0
-        if due_s > 0:
+        if due_s <= 0 and not self.is_closing:
+            self._ring(then)
+            return
+        if not self.is_closing:
             self._set_alarm(due_s)
-        else:
-            self._ring()
+        if then is not None:
+            then()
 
-    async def _take(self, answer: _Answer | None) -> Taken | None:
-        """Take a job, or what was taken already: `answer`, unless the server refused that."""
+    async def _take(self) -> Taken | None:
+        token, asked_at, call = self._new_take()
         try:
-            if answer is None or isinstance(answer.reply, hiredis.ReplyError):
-                token, asked_at, call = self._new_take()
-                return self.accept(await self._link.run(*call), token, asked_at)
-            token = answer.token
-            if isinstance(answer.reply, OutcomeUnknownError):
-                raise answer.reply
-            return self.accept(answer.reply, token, answer.asked_at)
+            return self.accept(await self._link.run(*call), token, asked_at)
         except OutcomeUnknownError:
-            self.look_again()
-            return await self.look_for(token)
+            return await self._look_after(token)
         except (ServiceUnavailableError, CommandRejectedError) as error:
             _log.warning("taking a job failed", problem=str(error))
             await _pause()
             self.look_again()
             return None
+
+    async def _look_after(self, token: str) -> Taken | None:
+        """The reply to a take was lost."""
+        self.look_again()
+        return await self.look_for(token)
 
     def _new_take(self) -> tuple[str, float, Call]:
         token, options = self._ready or self._prepared()
@@ -241,20 +275,38 @@ class Fetching:
         token = f"{self._worker_id}:{next(self._numbers)}"
         return token, self.options_for(token)
 
-    def _take_for_idle(self) -> bool:
-        """Send the take of a slot that is idle; False where none is."""
+    def _take_for_idle(self, then: Callable[[], None] | None) -> bool:
+        """Send the take of a slot that is idle, and `then` once answered; False where none is."""
         slot = self._pop_idle()
         if slot is None:
             return False
         token, asked_at, call = self._new_take()
 
         def wake(reply: Any) -> None:
-            if not slot.done():
-                slot.set_result(_Answer(token, asked_at, reply))
+            if not slot.woken.done():
+                self._wake_with(slot, reply, token, asked_at)
+            if then is not None:
+                then()
 
         if not self._link.post(evaluation(call), wake, key=self._calls.keys.base):
-            slot.set_result(None)
+            slot.woken.set_result(_News.LOOK)
+            if then is not None:
+                then()
         return True
+
+    def _wake_with(self, slot: _IdleSlot, reply: Any, token: str, asked_at: float) -> None:
+        if isinstance(reply, Exception):
+            is_lost = isinstance(reply, OutcomeUnknownError)
+            slot.woken.set_result(_Lost(token) if is_lost else _News.LOOK)
+            return
+        try:
+            taken = self.accept(reply, token, asked_at)
+            if taken is not None:
+                slot.begin(taken)
+        except Exception as error:  # noqa: BLE001 (a fault of ours must not break the connection)
+            slot.woken.set_exception(error)
+        else:
+            slot.woken.set_result(_News.NOTHING if taken is None else _News.BEGUN)
 
     async def look_for(self, token: str, *, besides: str | None = None) -> Taken | None:
         """Find the job that a call with a lost reply took with `token`."""
@@ -267,40 +319,42 @@ class Fetching:
         # Its lock was set some time ago: what is left of it is what the resolver waited for.
         return Taken(found.record, token, asked_at - self._options.lock_duration_s + found.left_s)
 
-    async def _wait(self) -> _Answer | None:
-        """Be idle until woken, perhaps with the answer to a take."""
+    async def _wait(self, begin: Begin) -> _News | _Lost:
+        """Be idle until woken."""
         if self.is_closing:
-            return None
+            return _News.LOOK
         if self._missed_ring:
             self._missed_ring = False
-            return None
+            return _News.LOOK
         self._ready = self._ready or self._prepared()
-        woken: asyncio.Future[_Answer | None] = asyncio.get_running_loop().create_future()
-        self._idle.append(woken)
+        slot = _IdleSlot(begin, asyncio.get_running_loop().create_future())
+        self._idle.append(slot)
         self._someone_idle.set()
         try:
-            return await woken
+            return await slot.woken
         finally:
-            if not woken.done() or woken.cancelled():
-                self._idle = deque(other for other in self._idle if other is not woken)
+            if not slot.woken.done() or slot.woken.cancelled():
+                self._idle = deque(other for other in self._idle if other is not slot)
 
-    def _pop_idle(self) -> asyncio.Future[_Answer | None] | None:
+    def _pop_idle(self) -> _IdleSlot | None:
         while self._idle:
             slot = self._idle.popleft()
             if not self._idle and not self.is_closing:
                 self._someone_idle.clear()
-            if not slot.done():
+            if not slot.woken.done():
                 return slot
         return None
 
     def _wake_neighbour(self) -> None:
         if (slot := self._pop_idle()) is not None:
-            slot.set_result(None)
+            slot.woken.set_result(_News.LOOK)
 
-    def _ring(self) -> None:
-        """Take for a slot that is idle; if all are busy with a take, let the next look again."""
-        if not self._take_for_idle():
+    def _ring(self, then: Callable[[], None] | None = None) -> None:
+        """Take for a slot that is idle, and `then`; if all are busy, let the next look again."""
+        if not self._take_for_idle(then):
             self._missed_ring = True
+            if then is not None:
+                then()
 
     def _set_alarm(self, in_s: float) -> None:
         loop = asyncio.get_running_loop()

@@ -91,34 +91,35 @@ class Slot:
         """Take and run jobs until the worker closes."""
         tools = self._tools
         nothing = False
-        while not tools.fetching.is_closing:
-            await tools.places.admit()
-            try:
-                taken = await tools.fetching.next(after_finding_nothing=nothing)
-                while taken is not None:
-                    taken = await self._work(taken)
-            finally:
-                tools.places.dismiss()
-            nothing = True
-
-    async def _work(self, taken: Taken) -> Taken | None:
-        """Run a job and all that follow from it; the next one, if the last brought one slowly."""
-        self._told = self._loop.create_future()
-        self._begin(taken)
         try:
-            unfinished = await self._told
-            if unfinished is None or self._job is None:
-                return None
-            return await self._tools.finishing.finish(
-                self._job, unfinished.outcome, unfinished.reply
-            )
+            while not tools.fetching.is_closing:
+                await tools.places.admit()
+                try:
+                    if await tools.fetching.next(self._begin, after_finding_nothing=nothing):
+                        await self._work()
+                finally:
+                    tools.places.dismiss()
+                nothing = True
         except asyncio.CancelledError:
             await self._let_go()
             raise
         finally:
             self._release()
 
+    async def _work(self) -> None:
+        """See the job that has begun to its end, and all that follow from it."""
+        while (unfinished := await self._told) is not None and self._job is not None:
+            taken = await self._tools.finishing.finish(
+                self._job, unfinished.outcome, unfinished.reply
+            )
+            self._release()
+            if taken is None:
+                return
+            self._begin(taken)
+
     def _begin(self, taken: Taken) -> None:
+        if self._told.done():
+            self._told = self._loop.create_future()
         tools = self._tools
         lease_until = taken.asked_at + tools.lock_duration_s
         job = HeldJob(taken.record, taken.token, taken.asked_at, lease_until)
