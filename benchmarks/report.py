@@ -100,7 +100,7 @@ def merged(
     """Earlier figures with newer ones in their places, and what is to be said about them."""
     about = {**about_before, **{key: about_now[key] for key in ("machine", "versions")}}
     for key in ("jobs", "systems"):
-        about[key] = {**about_before[key], **about_now[key]}
+        about[key] = {**about_before.get(key, {}), **about_now.get(key, {})}
     names = list(about["systems"])
     results = {
         metric: dict(
@@ -111,8 +111,9 @@ def merged(
         )
         for metric in {**before, **now}
     }
+    left_out = [each.get("left_out", {}) for each in (about_before, about_now)]
     reasons = {
-        name: {**about_before["left_out"].get(name, {}), **about_now["left_out"].get(name, {})}
+        name: {metric: why for each in left_out for metric, why in each.get(name, {}).items()}
         for name in names
     }
     about["left_out"] = {

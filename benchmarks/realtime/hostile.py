@@ -2,8 +2,12 @@
 
     python hostile.py PORT SECONDS TOKENS
 
-TOKENS is a JSON object of one token for each name in `ATTACKS`. Ends by printing how often each
-was let in, and what it was told when it was sent away.
+TOKENS is a JSON object of a token for each of those in `ATTACKS` that shall be at it. Ends by
+printing how often each was let in, and what it was told when it was sent away.
+
+Attackers have machines of their own. Here they share one with those whom they disturb, so they
+come after everybody else for the CPU, and they send in small pieces: while the kernel takes a
+megabyte from a process, others may have to wait for that core.
 """
 
 from __future__ import annotations
@@ -25,6 +29,7 @@ HALF_OPEN = 100
 PAUSE_S = 0.05
 PATIENCE_S = 15.0
 MIB = 1024 * 1024
+PIECE = 16 * 1024
 _TEXT, _CLOSE = 0x81, 0x88
 
 
@@ -76,8 +81,9 @@ class Intruder:
     async def pours(self, data: bytes, times: int) -> None:
         """Send for as long as it is taken."""
         for _ in range(times):
-            self.writer.write(data)
-            await self.writer.drain()
+            for start in range(0, len(data), PIECE):
+                self.writer.write(data[start : start + PIECE])
+                await self.writer.drain()
 
 
 Attack = Callable[[Intruder], Awaitable[None]]
@@ -172,7 +178,7 @@ async def attack_once(port: int, token: str, attack: Attack) -> str:
 
 
 async def main(port: int, seconds: float, tokens: dict[str, str]) -> None:
-    """Attack in every way at once, for so long."""
+    """Attack in every way there is a token for, at once, for so long."""
     told: dict[str, Counter[str]] = defaultdict(Counter)
 
     async def again_and_again(name: str, attack: Attack) -> None:
@@ -185,11 +191,10 @@ async def main(port: int, seconds: float, tokens: dict[str, str]) -> None:
 
     with contextlib.suppress(TimeoutError):
         async with asyncio.timeout(seconds):
-            await asyncio.gather(*(again_and_again(*each) for each in ATTACKS.items()))
+            await asyncio.gather(*(again_and_again(name, ATTACKS[name]) for name in tokens))
     print(json.dumps(told), flush=True)
 
 
 if __name__ == "__main__":
-    # What is measured is the gateway: leave the cores to it, and to its honest clients.
     os.nice(19)
     asyncio.run(main(int(sys.argv[1]), float(sys.argv[2]), json.loads(sys.argv[3])))

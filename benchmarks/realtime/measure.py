@@ -2,6 +2,8 @@
 
     make bench-realtime                 # three rounds, some minutes
     make bench-realtime QUICK=1         # does everything work?
+    make bench-realtime ARGS=--hostile  # only beside hostile clients; put among the other figures
+    make bench-realtime ARGS=--each     # each kind of hostile client alone; only printed
 
 Both gateways are one process each, read the same feeds by the same wake-ups from the same Valkey,
 and serve the same clients (`crowd.py`), which run here. Entries are written as the relay writes
@@ -23,7 +25,7 @@ import sys
 import tempfile
 import time
 from collections import defaultdict
-from collections.abc import AsyncIterator, Iterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -163,6 +165,7 @@ class Sizes:
     room: int
     room_entries: int
     seconds: float
+    calm_seconds: float
     hostile_seconds: float
     scale: int
 
@@ -174,7 +177,8 @@ FULL = Sizes(
     room=1_000,
     room_entries=200,
     seconds=8,
-    hostile_seconds=20,
+    calm_seconds=6,
+    hostile_seconds=15,
     scale=10_000,
 )
 QUICK = Sizes(
@@ -184,6 +188,7 @@ QUICK = Sizes(
     room=200,
     room_entries=50,
     seconds=2,
+    calm_seconds=1,
     hostile_seconds=6,
     scale=500,
 )
@@ -367,26 +372,62 @@ async def with_gateway(pid: int, port: int, writing: Publisher, sizes: Sizes) ->
     return found
 
 
+async def hostile_alone(system: System, url: str, sizes: Sizes, *, each: bool) -> dict[str, float]:
+    """Only what hostile clients do; with `each`, every kind alone and in the end all of them."""
+    server: Any = redis.Redis.from_url(url)
+    server.flushall()
+    port = any_free_port()
+    users = [f"user{number}" for number in range(sizes.singles)]
+    found: dict[str, float] = {}
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        process(system.command, environment(url, folder, port)) as gateway,
+    ):
+        await listens(port)
+        async with publisher(url) as writing:
+            crowd = Crowd(port)
+            await warm_up(crowd, writing, sizes)
+            await crowd.grow(tokens_for(users), at_once=AT_ONCE)
+            for names in [*((name,) for name in ATTACKS if each), tuple(ATTACKS)]:
+                found = await beside_hostile_clients(
+                    gateway.pid, crowd, writing, users, sizes, names
+                )
+                if each:
+                    told = ", ".join(f"{name} {value:.2f}" for name, value in found.items())
+                    print(f"  {system.name:12} {' '.join(names)}: {told}", flush=True)
+            await crowd.shrink(0)
+    return found
+
+
 async def beside_hostile_clients(
-    pid: int, crowd: Crowd, writing: Publisher, users: Sequence[str], sizes: Sizes
+    pid: int,
+    crowd: Crowd,
+    writing: Publisher,
+    users: Sequence[str],
+    sizes: Sizes,
+    names: Sequence[str] = tuple(ATTACKS),
 ) -> dict[str, float]:
     """What honest clients notice of those of `hostile.py`, and what these make the gateway grow by.
 
-    The calm seconds are measured right before, so that both meet the same machine.
+    The calm seconds are measured right before and right after, so that all meet the same machine.
     """
-    calm = await evenly(crowd, writing, users, sizes.seconds)
+    calm = await evenly(crowd, writing, users, sizes.calm_seconds)
     before_mb = memory_mb(pid)
-    tokens = dict(zip(ATTACKS, tokens_for(list(ATTACKS)), strict=True))
     attacking = await asyncio.create_subprocess_exec(
-        *(sys.executable, str(HERE / "hostile.py")),
-        *(str(crowd.port), str(sizes.hostile_seconds), json.dumps(tokens)),
+        *(sys.executable, str(HERE / "hostile.py"), str(crowd.port)),
+        str(sizes.hostile_seconds),
+        json.dumps(dict(zip(names, tokens_for(names), strict=True))),
         stdout=asyncio.subprocess.PIPE,
     )
-    feeding = asyncio.create_task(feed_the_silent(writing))
+    feeding = [
+        asyncio.create_task(feed_the_silent(writing, name)) for name in names if "silent" in name
+    ]
     hostile = await evenly(crowd, writing, users, sizes.hostile_seconds)
     grown_mb = memory_mb(pid) - before_mb
-    feeding.cancel()
+    for task in feeding:
+        task.cancel()
     told, _ = await attacking.communicate()
+    calm += await evenly(crowd, writing, users, sizes.calm_seconds)
     for name, words in json.loads(told).items():
         print(
             f"    {name:20} {', '.join(f'{n} x {word}' for word, n in words.items())}", flush=True
@@ -409,9 +450,8 @@ async def evenly(
     return delays
 
 
-async def feed_the_silent(writing: Publisher) -> None:
+async def feed_the_silent(writing: Publisher, name: str) -> None:
     """Write for the user who reads nothing, for ever."""
-    (name,) = (name for name in ATTACKS if name.endswith("silent"))
     while True:
         await writing.publish([entry_for(name, padding=SILENT_ENTRY_BYTES)])
         await asyncio.sleep(1 / SILENT_EVENTS_PER_S)
@@ -489,7 +529,9 @@ def versions() -> dict[str, str]:
 
 
 async def measure_all(
-    chosen: Sequence[System], runs: int, sizes: Sizes
+    chosen: Sequence[System],
+    runs: int,
+    measure: Callable[[System, str], Awaitable[dict[str, float]]],
 ) -> tuple[str, dict[str, dict[str, list[float]]]]:
     """Round by round, every system in each; the server's version, and what was found."""
     found: dict[str, dict[str, list[float]]] = defaultdict(lambda: defaultdict(list))
@@ -499,7 +541,7 @@ async def measure_all(
             print(f"Round {number + 1} of {runs}", flush=True)
             turn = number % len(chosen)
             for system in [*chosen[turn:], *chosen[:turn]]:
-                for metric, value in (await measure(system, url, sizes)).items():
+                for metric, value in (await measure(system, url)).items():
                     found[metric][system.name].append(value)
                     print(f"  {system.name:12} {metric:26} {value:12,.2f}", flush=True)
     return version, found
@@ -511,13 +553,25 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("--runs", type=int, default=1 if quick else 3)
     parser.add_argument("--systems", nargs="+", metavar="NAME", default=[s.name for s in SYSTEMS])
+    parser.add_argument("--hostile", action="store_true", help="only beside hostile clients")
+    parser.add_argument("--each", action="store_true", help="the same, each kind alone as well")
     arguments = parser.parse_args()
     chosen = [system for system in SYSTEMS if system.name in arguments.systems]
     sizes = QUICK if quick else FULL
-    check_limits(sizes.scale)
+    only_hostile = arguments.hostile or arguments.each
+
+    async def measure_one(system: System, url: str) -> dict[str, float]:
+        if only_hostile:
+            return await hostile_alone(system, url, sizes, each=arguments.each)
+        return await measure(system, url, sizes)
+
+    if not only_hostile:
+        check_limits(sizes.scale)
     load = round(os.getloadavg()[0], 2)
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        server_version, found = runner.run(measure_all(chosen, arguments.runs, sizes))
+        server_version, found = runner.run(measure_all(chosen, arguments.runs, measure_one))
+    if arguments.each:
+        return
     publish(
         "realtime",
         METRICS,
@@ -527,7 +581,8 @@ def main() -> None:
             "load_average_before": load,
             "versions": {"valkey": server_version, **versions()},
         },
-        trial=quick or len(chosen) < len(SYSTEMS),
+        trial=quick or (len(chosen) < len(SYSTEMS) and not only_hostile),
+        merge=only_hostile and not quick,
     )
 
 
