@@ -26,9 +26,13 @@ ARGS ?=
 QUICK ?=
 # Tests of faults that have a full size.
 FAULTS := $(addprefix tests/,chaos/test_no_gap.py chaos/test_relay_faults.py chaos/test_client_faults.py \
-	chaos/test_events_that_are_gone.py chaos/test_slow_roads.py security/test_places_that_are_none.py \
+	chaos/test_events_that_are_gone.py chaos/test_crowds_that_come_back.py \
+	chaos/test_slow_consumers.py chaos/test_slow_roads.py security/test_places_that_are_none.py \
 	security/test_tokens_that_end_on_the_way.py security/test_greedy_sockets.py \
-	security/test_sockets_of_one_address.py browser/test_two_tabs_show_the_truth.py)
+	security/test_sockets_of_one_address.py browser/test_two_tabs_show_the_truth.py \
+	security/test_each_user_sees_only_their_own_jobs.py security/test_web_origins_over_http.py \
+	security/test_the_running_product_keeps_users_apart.py security/test_revoked_tokens.py \
+	security/test_tickets_for_event_streams.py security/test_socket_walls.py)
 export JOBS QUICK
 
 .PHONY: help
@@ -108,7 +112,8 @@ soak: $(INSTALLED) $(PAGE) ## Run for long: every job once, memory flat (JOBS=10
 
 .PHONY: planted
 planted: $(INSTALLED) $(PAGE) ## Plant bugs in a copy, and see the tests of faults find each (ARGS=J3)
-	$(VENV_PYTHON) tests/planted.py $(ARGS)
+	@browser=$$(sh scripts/browser.sh $(VENV_PYTHON)) || exit 1; \
+	CHROMIUM="$$browser" $(VENV_PYTHON) tests/planted.py $(ARGS)
 
 .PHONY: lock
 lock: ## Write the lock files again from pyproject.toml (UPGRADE=1: newest; needs uv)

