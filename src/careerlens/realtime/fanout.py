@@ -25,7 +25,7 @@ from careerlens.realtime.entries import Entry, Position, Resync, parse_position,
 from careerlens.realtime.feed import Feed, Page
 from careerlens.realtime.wakeups import Interest
 
-CATCH_UP_PAGE = 256
+CATCH_UP_PAGE = 32
 _log = get_logger("careerlens.realtime.fanout")
 
 
