@@ -19,6 +19,7 @@ from careerlens.realtime.fanout import Fanout
 from careerlens.realtime.feed import Feed
 from careerlens.realtime.gateway import Gateway
 from careerlens.realtime.measures import Measures
+from careerlens.realtime.offences import Offences
 from careerlens.realtime.server import listen, make_server, serve_until_cancelled
 from careerlens.realtime.session import Services
 from careerlens.wire.link import Link
@@ -67,6 +68,7 @@ async def running_gateway(
             manager=JobManager(link, Registry()),
             feed=feed,
             fanout=Fanout(feed),
+            offences=Offences(),
         )
         origins = configured.allowed_origins()
         gateway = Gateway(

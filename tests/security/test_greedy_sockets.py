@@ -11,6 +11,7 @@ import json
 import re
 from collections.abc import Iterator
 from pathlib import Path
+from uuid import uuid4
 
 import httpx
 import pytest
@@ -118,7 +119,7 @@ async def test_who_takes_too_much_is_sent_away_and_told_why_in_bounded_memory(
     async with introduced(product.socket_port, "calm") as calm:
         await is_served(calm)
         before = resident_bytes(product)
-        async with introduced(product.socket_port, "greedy") as greedy:
+        async with introduced(product.socket_port, f"greedy-{uuid4().hex}") as greedy:
             farewell = asyncio.create_task(last_words(greedy))
             pouring = asyncio.create_task(pour(greedy, data, times))
             await is_served(calm)

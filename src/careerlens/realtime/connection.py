@@ -326,9 +326,9 @@ class Connection:
         if not self._outbox:
             self._outbox = None
 
-    def on_lost(self) -> None:
+    def on_lost(self, reason: str) -> None:
         """The websocket is gone."""
-        self.close("transport_closed", at_once=True)
+        self.close(reason, at_once=True)
         self._carrier = None
 
     def may_speak(self, size: int) -> bool:

@@ -252,7 +252,7 @@ class Trial:
     def on_room(self) -> None:
         """Nothing waits to be written."""
 
-    def on_lost(self) -> None:
+    def on_lost(self, reason: str) -> None:
         """Polling goes on."""
         self._end()
 

@@ -49,6 +49,7 @@ from careerlens.realtime.endpoint import Endpoint
 from careerlens.realtime.fanout import Fanout
 from careerlens.realtime.feed import Feed
 from careerlens.realtime.measures import Measures, reader_metrics, socket_metrics
+from careerlens.realtime.offences import Offences
 from careerlens.realtime.relay import Relay
 from careerlens.realtime.request import (
     FORBIDDEN,
@@ -226,6 +227,7 @@ async def serve(settings: Settings, endpoint: RedisEndpoint) -> None:
                 manager=JobManager(link, registry, prefix=settings.queue_prefix),
                 feed=feed,
                 fanout=Fanout(feed),
+                offences=Offences(),
             )
             relay = Relay(endpoint.url, registry, prefix=settings.queue_prefix)
             gateway = Gateway(

@@ -33,6 +33,7 @@ from careerlens.realtime.entries import Resync, is_position
 from careerlens.realtime.expiry import ExpiryWatch
 from careerlens.realtime.fanout import Delivery, Fanout, encode
 from careerlens.realtime.feed import Feed
+from careerlens.realtime.offences import OFFENCES, Offences
 from careerlens.realtime.packets import MalformedPacketError, Packet, PacketType
 
 _MAX_TEXT = 16_384
@@ -51,6 +52,7 @@ class Services:
     manager: JobManager
     feed: Feed
     fanout: Fanout
+    offences: Offences
 
 
 class Session:
@@ -213,6 +215,9 @@ class Session:
     async def _introduce(self, auth: dict[str, Any]) -> None:
         try:
             caller = await self._authenticate(auth)
+            if wait_s := self._services.offences.barred_for(caller.user_id):
+                self._refuse("too_many_offences", _BARRED.format(wait_s))
+                return
             end = await self._services.fanout.position(caller.user_id)
             self._services.authenticator.require_valid(caller)  # it may have been taken back since
         except AuthenticationError as error:
@@ -344,6 +349,8 @@ class Session:
             self._delivery.leave()
         if self._work is not None and self._work is not asyncio.current_task():
             self._work.cancel()
+        if reason in OFFENCES and self._caller is not None:
+            self._services.offences.count(self._caller.user_id)
         self._on_ended(self, self._connection)
         if reason not in _ORDINARY_ENDS:
             _log.info("connection_closed", reason=reason, user=self.user_id)
@@ -367,6 +374,10 @@ def _milliseconds(seconds: float | None) -> int | None:
 
 
 _NOT_FOUND = _error("not_found", "There is no such job.")
+_BARRED = (
+    "You were sent away too often for what you sent. Do not break the protocol or its limits,"
+    " and try again in {} s."
+)
 _ORDINARY_ENDS = frozenset({"client_left", "client_closed", "transport_closed", "draining"})
 Handler = Callable[[Session, object], Awaitable[Answer]]
 _EVENTS: dict[str, Handler] = {

@@ -59,8 +59,8 @@ class Handler(Protocol):
     def on_room(self) -> None:
         """What was written has left: more can be written."""
 
-    def on_lost(self) -> None:
-        """The socket is gone."""
+    def on_lost(self, reason: str) -> None:
+        """The socket is gone: `transport_closed`, or `protocol_error`."""
 
     def may_speak(self, size: int) -> bool:
         """Whether a frame of so many bytes that is no message may be taken; closes otherwise."""
@@ -189,9 +189,7 @@ class Websocket(asyncio.Protocol):
         self._rest = self._fragments = self._later = None
         if self._give_up is not None:
             self._give_up.cancel()
-        handler, self._handler = self._handler, None
-        if handler is not None:
-            handler.on_lost()
+        self._tell_lost("transport_closed")
 
     def shutdown(self) -> None:
         """The server stops."""
@@ -248,9 +246,12 @@ class Websocket(asyncio.Protocol):
         if self._transport is not None and self._transport.can_write_eof():
             self._transport.write_eof()
         self._rest = self._fragments = None
+        self._tell_lost("protocol_error")
+
+    def _tell_lost(self, reason: str) -> None:
         handler, self._handler = self._handler, None
         if handler is not None:
-            handler.on_lost()
+            handler.on_lost(reason)
 
     def _hang_up_soon(self) -> None:
         self._is_closing = True
