@@ -6,8 +6,9 @@ TOKENS is a JSON object of a token for each of those in `ATTACKS` that shall be 
 printing how often each was let in, and what it was told when it was sent away.
 
 Attackers have machines of their own. Here they share one with those whom they disturb, so they
-come after everybody else for the CPU, and they send in small pieces: while the kernel takes a
-megabyte from a process, others may have to wait for that core.
+get the CPU that nobody else wants (`SCHED_IDLE` where there is such a thing), and they send in
+small pieces: while the kernel takes a megabyte from a process, others may have to wait for that
+core.
 """
 
 from __future__ import annotations
@@ -196,5 +197,8 @@ async def main(port: int, seconds: float, tokens: dict[str, str]) -> None:
 
 
 if __name__ == "__main__":
-    os.nice(19)
+    if hasattr(os, "SCHED_IDLE"):
+        os.sched_setscheduler(0, os.SCHED_IDLE, os.sched_param(0))
+    else:
+        os.nice(19)
     asyncio.run(main(int(sys.argv[1]), float(sys.argv[2]), json.loads(sys.argv[3])))

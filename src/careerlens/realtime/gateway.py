@@ -67,7 +67,7 @@ from careerlens.realtime.server import (
 )
 from careerlens.realtime.session import Services, Session
 from careerlens.realtime.timing import Deadlines
-from careerlens.realtime.websocket import Websocket
+from careerlens.realtime.websocket import Turns, Websocket
 from careerlens.wire.link import Link
 from careerlens.wire.opening import open_link
 
@@ -104,6 +104,7 @@ class Gateway:
         measures: Measures | None = None,
     ) -> None:
         self.limits = limits or Limits()
+        self.turns = Turns()
         self._services = services
         self._link = link
         self._measures = measures

@@ -13,6 +13,8 @@ from __future__ import annotations
 import asyncio
 import base64
 import hashlib
+from collections import deque
+from collections.abc import Callable
 from typing import Any, Protocol, cast
 
 from careerlens.realtime.connection import Limits
@@ -66,10 +68,33 @@ class Handler(Protocol):
         """Whether a frame of so many bytes that is no message may be taken; closes otherwise."""
 
 
+class Turns:
+    """Lets those who have sent much at once go on one after the other, one in a turn of the loop.
+
+    However many they are, they take no more than that from everybody else.
+    """
+
+    def __init__(self) -> None:
+        self._waiting: deque[Callable[[], None]] = deque()
+
+    def wait(self, go_on: Callable[[], None]) -> None:
+        """Call `go_on` when it is its turn."""
+        if not self._waiting:
+            asyncio.get_running_loop().call_soon(self._next)
+        self._waiting.append(go_on)
+
+    def _next(self) -> None:
+        go_on = self._waiting.popleft()
+        if self._waiting:
+            asyncio.get_running_loop().call_soon(self._next)
+        go_on()
+
+
 class Door(Protocol):
     """Who opens sockets."""
 
     limits: Limits
+    turns: Turns
 
     def open_websocket(self, head: Head, socket: Websocket) -> None:
         """Accept the socket. Raises `BadRequestError` to refuse it."""
@@ -308,7 +333,7 @@ class Websocket(asyncio.Protocol):
     def _go_on_later(self, data: bytes, at: int) -> None:
         self._later = data, at
         self._stop_reading()
-        asyncio.get_running_loop().call_soon(self._go_on)
+        self._door.turns.wait(self._go_on)
 
     def _go_on(self) -> None:
         if self._later is None:
