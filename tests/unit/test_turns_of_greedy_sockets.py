@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 from functools import partial
+from itertools import pairwise
 
 from careerlens.realtime.websocket import Turns
 
@@ -27,7 +28,7 @@ async def test_one_goes_on_in_each_turn_of_the_loop_and_each_as_often_as_the_oth
         seen.append(len(order))
 
     assert "".join(order) == "abcabcabc"
-    assert all(later - earlier <= 1 for earlier, later in zip(seen, seen[1:], strict=False))
+    assert all(later - earlier <= 1 for earlier, later in pairwise(seen))
 
 
 async def test_one_that_fails_holds_up_nobody() -> None:
@@ -44,7 +45,7 @@ async def test_one_that_fails_holds_up_nobody() -> None:
     steps: list[Callable[[], None]] = [partial(order.append, "a"), fail, partial(order.append, "b")]
     for step in steps:
         turns.wait(step)
-    while len(order) < 2:
+    for _ in steps:
         await asyncio.sleep(0)
 
     assert order == ["a", "b"]
