@@ -14,7 +14,7 @@ import type { ConnectionState, News } from './connection.js';
 import { JobsApiError, localProblem, messageIn } from './errors.js';
 import { FetchQueue } from './fetch-queue.js';
 import { Holders, type TokenSource } from './holders.js';
-import type { Line } from './line.js';
+import { Line } from './line.js';
 import { isHidden, isOffline, watchPage } from './page-life.js';
 import { PlaceWatch } from './place-watch.js';
 import { Poller, type PollOutcome } from './poller.js';
@@ -44,7 +44,6 @@ export class JobsClient {
   readonly #holders = new Holders();
   readonly #api: JobsApi;
   readonly #chronicle: Chronicle;
-  /** Its code, socket.io-client included, is loaded when it is first needed; a server never needs it. */
   #line: Line | null = null;
   readonly #poller = new Poller(() => this.#poll());
   readonly #places = new PlaceWatch(() => this.#askForPlaces());
@@ -242,10 +241,12 @@ export class JobsClient {
   async #connect(): Promise<void> {
     const url = this.#socketUrl ?? (await findSocketUrl(this.#apiUrl));
     try {
-      const { Line } = await import('./line.js');
+      // Loaded when it is first needed; a server never needs it.
+      const { io } = await import('socket.io-client');
       if (!this.#isAwake) return;
       this.#line ??= new Line({
         userId: this.userId,
+        io,
         token: () => this.#holders.token(),
         canRenewToken: () => this.#holders.canRenewToken,
         lastEventId: () => this.#chronicle.book.lastEventId,

@@ -16,7 +16,7 @@
  * resume anew.
  */
 
-import { io, type Socket } from 'socket.io-client';
+import type { io, Socket } from 'socket.io-client';
 
 import { backoff, spread } from './backoff.js';
 import { messageIn } from './errors.js';
@@ -43,6 +43,8 @@ export type News =
 
 export interface ConnectionOwner {
   readonly userId: string;
+  /** Of socket.io-client. */
+  readonly io: typeof io;
   /** What to say who we are; asked for on every attempt. */
   readonly token: () => Promise<string | null>;
   readonly canRenewToken: () => boolean;
@@ -74,7 +76,7 @@ export class Connection {
 
   open(url: string): void {
     if (this.#socket !== null) return;
-    const socket = io(url, {
+    const socket = this.#owner.io(url, {
       auth: (give) => void this.#introduce(socket, give),
       // A websocket needs no sticky sessions; long-polling gets through where websockets do not.
       transports: ['websocket', 'polling'],

@@ -97,17 +97,13 @@ function ProgressBar({ job, labelledBy, labels }: ProgressBarProps): JSX.Element
   const percent = value === undefined ? undefined : `${value}%`;
   return (
     <div className="clj-progress">
-      <div
-        className="clj-track"
-        role="progressbar"
+      {/* What waits does not move yet. */}
+      <progress
         aria-labelledby={labelledBy}
-        aria-valuemin={0}
-        aria-valuemax={100}
-        aria-valuenow={value}
         aria-valuetext={percent ? `${percent}, ${message}` : message}
-      >
-        <div className="clj-fill" data-indeterminate={percent ? undefined : ''} style={{ width: percent }} />
-      </div>
+        max={100}
+        value={value ?? (job.status === 'queued' ? 0 : undefined)}
+      />
       {/* Seen only: the bar says it to those who listen. */}
       {percent && (
         <span className="clj-percent" aria-hidden="true">

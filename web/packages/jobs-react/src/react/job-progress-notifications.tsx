@@ -56,7 +56,7 @@ export function JobProgressNotifications(props: JobProgressNotificationsProps): 
     show(news);
   });
   const region = useRef<HTMLElement>(null);
-  const isStyled = useStyles();
+  useStyles();
 
   const running = jobs.filter((job) => !isFinal(job.status));
   const ended = jobs.filter((job) => isFinal(job.status));
@@ -80,7 +80,6 @@ export function JobProgressNotifications(props: JobProgressNotificationsProps): 
       data-position={position}
       data-theme={theme}
       tabIndex={-1}
-      hidden={!isStyled}
     >
       <div className="clj-spoken" role="status" aria-live="polite">
         {announcement}
