@@ -34,55 +34,55 @@ function told(consequences: readonly Consequence[]): string[] {
 }
 
 function shown(book: JobBook): unknown {
-  const job = book.jobs()[0];
+  const job = book.jobs_()[0];
   return job && { status: job.status, percent: job.progress?.percent ?? null };
 }
 
 describe('entries of the feed', () => {
   it('count once, by number rather than by spelling', () => {
     const book = new JobBook();
-    expect(told(book.update(progressUpdate(9, 10)))).toEqual(['progress 10']);
-    expect(told(book.update(progressUpdate(10, 20)))).toEqual(['progress 20']);
-    expect(told(book.update(progressUpdate(10, 20)))).toEqual([]);
-    expect(told(book.update(progressUpdate(9, 10)))).toEqual([]);
-    expect(book.lastEventId).toBe('1700000000000-10');
+    expect(told(book.update_(progressUpdate(9, 10)))).toEqual(['progress 10']);
+    expect(told(book.update_(progressUpdate(10, 20)))).toEqual(['progress 20']);
+    expect(told(book.update_(progressUpdate(10, 20)))).toEqual([]);
+    expect(told(book.update_(progressUpdate(9, 10)))).toEqual([]);
+    expect(book.lastEventId_).toBe('1700000000000-10');
   });
 
   it('introduce a job that was created elsewhere, with its time of creation', () => {
     const book = new JobBook();
-    book.update(update(1, {}));
-    expect(book.jobs()[0]?.createdAt).toEqual(new Date(1_700_000_000_000));
+    book.update_(update(1, {}));
+    expect(book.jobs_()[0]?.createdAt).toEqual(new Date(1_700_000_000_000));
   });
 
   it('end a job once, whatever follows', () => {
     const book = new JobBook();
-    expect(told(book.update(update(1, { event: 'failed', status: 'failed', error: 'No.' })))).toEqual(['error']);
-    expect(told(book.update(progressUpdate(2, 50)))).toEqual([]);
-    expect(told(book.update(update(3, { event: 'completed', status: 'completed' })))).toEqual([]);
+    expect(told(book.update_(update(1, { event: 'failed', status: 'failed', error: 'No.' })))).toEqual(['error']);
+    expect(told(book.update_(progressUpdate(2, 50)))).toEqual([]);
+    expect(told(book.update_(update(3, { event: 'completed', status: 'completed' })))).toEqual([]);
     expect(shown(book)).toEqual({ status: 'failed', percent: null });
   });
 
   it('reopen a job that an operator retried, and end it again', () => {
     const book = new JobBook();
-    book.update(update(1, { event: 'failed', status: 'failed' }));
-    book.update(update(2, { event: 'queued', status: 'queued' }));
+    book.update_(update(1, { event: 'failed', status: 'failed' }));
+    book.update_(update(2, { event: 'queued', status: 'queued' }));
     expect(shown(book)).toEqual({ status: 'queued', percent: null });
-    expect(told(book.update(update(3, { event: 'cancelled', status: 'cancelled' })))).toEqual(['cancel']);
+    expect(told(book.update_(update(3, { event: 'cancelled', status: 'cancelled' })))).toEqual(['cancel']);
   });
 
   it('ask for the result of a completed job before saying so', () => {
     const book = new JobBook();
-    book.update(update(1, {}));
-    expect(told(book.update(update(2, { event: 'completed', status: 'completed' })))).toEqual(['fetch']);
+    book.update_(update(1, {}));
+    expect(told(book.update_(update(2, { event: 'completed', status: 'completed' })))).toEqual(['fetch']);
     expect(shown(book)).toEqual({ status: 'processing', percent: null });
-    expect(told(book.answer(answer({ status: 'completed', result: 7 }), 'asked', book.clock))).toEqual(['complete']);
-    expect(book.jobs()[0]?.result).toBe(7);
+    expect(told(book.answer_(answer({ status: 'completed', result: 7 }), 'asked', book.clock_))).toEqual(['complete']);
+    expect(book.jobs_()[0]?.result).toBe(7);
   });
 
   it('do not end a job by its removal when its end was told before', () => {
     const book = new JobBook();
-    book.update(update(1, { event: 'failed', status: 'failed' }));
-    expect(told(book.update(update(2, { event: 'removed', status: 'failed' })))).toEqual([]);
+    book.update_(update(1, { event: 'failed', status: 'failed' }));
+    expect(told(book.update_(update(2, { event: 'removed', status: 'failed' })))).toEqual([]);
     expect(shown(book)).toEqual({ status: 'failed', percent: null });
   });
 });
@@ -90,84 +90,84 @@ describe('entries of the feed', () => {
 describe('answers', () => {
   it('older than the latest entry change nothing', () => {
     const book = new JobBook();
-    const askedAt = book.clock;
-    book.update(progressUpdate(1, 60));
-    book.answer(answer(atPercent(20)), 'asked', askedAt);
+    const askedAt = book.clock_;
+    book.update_(progressUpdate(1, 60));
+    book.answer_(answer(atPercent(20)), 'asked', askedAt);
     expect(shown(book)).toEqual({ status: 'processing', percent: 60 });
   });
 
   it('ahead of the feed are shown, not announced, and not taken back as the feed catches up', () => {
     const book = new JobBook();
-    expect(told(book.answer(answer(atPercent(60)), 'asked', book.clock))).toEqual([]);
-    book.update(update(1, { event: 'queued', status: 'queued' }));
-    book.update(update(2, {}));
-    expect(told(book.update(progressUpdate(3, 20)))).toEqual(['progress 20']);
+    expect(told(book.answer_(answer(atPercent(60)), 'asked', book.clock_))).toEqual([]);
+    book.update_(update(1, { event: 'queued', status: 'queued' }));
+    book.update_(update(2, {}));
+    expect(told(book.update_(progressUpdate(3, 20)))).toEqual(['progress 20']);
     expect(shown(book)).toEqual({ status: 'processing', percent: 60 });
-    expect(told(book.update(progressUpdate(4, 60)))).toEqual(['progress 60']);
-    expect(told(book.update(progressUpdate(5, 80)))).toEqual(['progress 80']);
+    expect(told(book.update_(progressUpdate(4, 60)))).toEqual(['progress 60']);
+    expect(told(book.update_(progressUpdate(5, 80)))).toEqual(['progress 80']);
     expect(shown(book)).toEqual({ status: 'processing', percent: 80 });
   });
 
   it('that were polled are announced, and the feed does not announce them again', () => {
     const book = new JobBook();
-    expect(told(book.answer(answer(atPercent(60)), 'polled', book.clock))).toEqual(['progress 60']);
-    expect(told(book.answer(answer(atPercent(60)), 'polled', book.clock))).toEqual([]);
-    expect(told(book.update(progressUpdate(1, 20)))).toEqual([]);
-    expect(told(book.update(progressUpdate(2, 60)))).toEqual([]);
-    expect(told(book.update(progressUpdate(3, 70)))).toEqual(['progress 70']);
+    expect(told(book.answer_(answer(atPercent(60)), 'polled', book.clock_))).toEqual(['progress 60']);
+    expect(told(book.answer_(answer(atPercent(60)), 'polled', book.clock_))).toEqual([]);
+    expect(told(book.update_(progressUpdate(1, 20)))).toEqual([]);
+    expect(told(book.update_(progressUpdate(2, 60)))).toEqual([]);
+    expect(told(book.update_(progressUpdate(3, 70)))).toEqual(['progress 70']);
   });
 
   it('that were polled do not silence the next attempt, which starts over', () => {
     const book = new JobBook();
-    book.answer(answer(atPercent(60)), 'polled', book.clock);
-    book.update(update(1, { event: 'retrying', status: 'queued', attemptsMade: 1 }));
+    book.answer_(answer(atPercent(60)), 'polled', book.clock_);
+    book.update_(update(1, { event: 'retrying', status: 'queued', attemptsMade: 1 }));
     expect(shown(book)).toEqual({ status: 'queued', percent: null });
-    expect(told(book.update(progressUpdate(2, 10)))).toEqual(['progress 10']);
+    expect(told(book.update_(progressUpdate(2, 10)))).toEqual(['progress 10']);
   });
 
   it('with an end wait for the feed, which may still have progress to tell', () => {
     const book = new JobBook();
-    book.update(update(1, {}));
-    expect(told(book.answer(answer({ status: 'completed', result: 1 }), 'asked', book.clock))).toEqual(['confirm']);
-    expect(told(book.update(progressUpdate(2, 90)))).toEqual(['progress 90']);
-    expect(told(book.update(update(3, { event: 'completed', status: 'completed' })))).toEqual(['complete']);
-    expect(told(book.settleHeld(JOB))).toEqual([]);
+    book.update_(update(1, {}));
+    expect(told(book.answer_(answer({ status: 'completed', result: 1 }), 'asked', book.clock_))).toEqual(['confirm']);
+    expect(told(book.update_(progressUpdate(2, 90)))).toEqual(['progress 90']);
+    expect(told(book.update_(update(3, { event: 'completed', status: 'completed' })))).toEqual(['complete']);
+    expect(told(book.settleHeld_(JOB))).toEqual([]);
   });
 
   it('with an end that the feed never tells are announced when its time is up', () => {
     const book = new JobBook();
-    book.answer(answer({ status: 'cancelled' }), 'asked', book.clock);
-    expect(told(book.settleHeld(JOB))).toEqual(['cancel']);
-    expect(told(book.update(update(1, { event: 'cancelled', status: 'cancelled' })))).toEqual([]);
+    book.answer_(answer({ status: 'cancelled' }), 'asked', book.clock_);
+    expect(told(book.settleHeld_(JOB))).toEqual(['cancel']);
+    expect(told(book.update_(update(1, { event: 'cancelled', status: 'cancelled' })))).toEqual([]);
   });
 
   it('without a job end it: as unavailable when it was known to be done, as lost otherwise', () => {
     const book = new JobBook();
-    book.update(update(1, { event: 'completed', status: 'completed' }));
-    expect(book.gone(JOB)).toMatchObject([{ kind: 'error', error: { code: 'result_unavailable' } }]);
-    expect(book.jobs()[0]?.status).toBe('completed');
-    book.update(update(2, { jobId: 'other' }));
-    expect(book.gone('other')).toMatchObject([{ kind: 'error', error: { code: 'job_not_found' } }]);
-    expect(book.knows('other')).toBe(false);
+    book.update_(update(1, { event: 'completed', status: 'completed' }));
+    expect(book.gone_(JOB)).toMatchObject([{ kind: 'error', error: { code: 'result_unavailable' } }]);
+    expect(book.jobs_()[0]?.status).toBe('completed');
+    book.update_(update(2, { jobId: 'other' }));
+    expect(book.gone_('other')).toMatchObject([{ kind: 'error', error: { code: 'job_not_found' } }]);
+    expect(book.knows_('other')).toBe(false);
   });
 });
 
 describe('dismissing', () => {
   it('hides a job, whose end is still announced', () => {
     const book = new JobBook();
-    book.update(update(1, {}));
-    book.dismiss(JOB);
-    expect(book.jobs()).toEqual([]);
-    expect(told(book.update(update(2, { event: 'cancelled', status: 'cancelled' })))).toEqual(['cancel']);
-    expect(book.jobs()).toEqual([]);
+    book.update_(update(1, {}));
+    book.dismiss_(JOB);
+    expect(book.jobs_()).toEqual([]);
+    expect(told(book.update_(update(2, { event: 'cancelled', status: 'cancelled' })))).toEqual(['cancel']);
+    expect(book.jobs_()).toEqual([]);
   });
 
   it('of an ended job is not undone by late news of its end', () => {
     const book = new JobBook();
-    book.answer(answer({ status: 'completed', result: 1 }), 'polled', book.clock);
-    book.dismiss(JOB);
-    expect(told(book.update(update(1, { event: 'completed', status: 'completed' })))).toEqual([]);
-    expect(book.jobs()).toEqual([]);
+    book.answer_(answer({ status: 'completed', result: 1 }), 'polled', book.clock_);
+    book.dismiss_(JOB);
+    expect(told(book.update_(update(1, { event: 'completed', status: 'completed' })))).toEqual([]);
+    expect(book.jobs_()).toEqual([]);
   });
 });
 
@@ -195,7 +195,7 @@ describe('any mixture of feed and answers', () => {
     const heard: string[] = [];
     const hear = (consequences: readonly Consequence[]): void => {
       for (const consequence of consequences) {
-        if (consequence.kind === 'fetch') hear(book.answer(stateAfter(feed.length), 'asked', book.clock));
+        if (consequence.kind === 'fetch') hear(book.answer_(stateAfter(feed.length), 'asked', book.clock_));
         else if (consequence.kind !== 'confirm') heard.push(...told([consequence]));
       }
     };
@@ -204,11 +204,11 @@ describe('any mixture of feed and answers', () => {
     while (delivered < feed.length) {
       const dice = random();
       if (dice < 0.35) happened = Math.min(feed.length, happened + 1);
-      else if (dice < 0.6 && delivered < happened) hear(book.update(feed[delivered++] as JobUpdate));
-      else if (dice < 0.7) for (const entry of feed.slice(0, delivered)) hear(book.update(entry));
-      else hear(book.answer(stateAfter(happened), dice < 0.85 ? 'asked' : 'polled', book.clock));
+      else if (dice < 0.6 && delivered < happened) hear(book.update_(feed[delivered++] as JobUpdate));
+      else if (dice < 0.7) for (const entry of feed.slice(0, delivered)) hear(book.update_(entry));
+      else hear(book.answer_(stateAfter(happened), dice < 0.85 ? 'asked' : 'polled', book.clock_));
     }
-    hear(book.settleHeld(JOB));
+    hear(book.settleHeld_(JOB));
     expect(shown(book)).toMatchObject({ status: 'completed' });
     return heard;
   }

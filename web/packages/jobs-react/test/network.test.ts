@@ -22,6 +22,8 @@ it('tries nothing while there is no network, and carries on at once when it is b
   const page = openPage(backend);
   const jobId = await page.client.createJob({ type: 'resume-optimization' });
   await eventually(() => expect(page.client.getSnapshot().status).toBe('live'));
+  backend.progress(jobId, 10);
+  await eventually(() => expect(page.heard).toEqual(['progress 10']));
   network(false);
   backend.cutSockets();
   await eventually(() => expect(page.client.getSnapshot().status).toBe('offline'));
@@ -35,10 +37,10 @@ it('tries nothing while there is no network, and carries on at once when it is b
   expect(backend.requestsTo('GET', /jobs/)).toHaveLength(requests);
 
   // Whoever waited for its turn now would wait for minutes.
-  timings.reconnectMin = timings.reconnectMax = timings.pollIdle = 600_000;
+  timings.reconnectMin_ = timings.reconnectMax_ = timings.pollIdle_ = 600_000;
   network(true);
   await eventually(() => expect(page.client.getSnapshot().status).toBe('live'));
-  await eventually(() => expect(page.heard).toEqual(['progress 50']));
+  await eventually(() => expect(page.heard).toEqual(['progress 10', 'progress 50']));
 });
 
 it('a page that opens without a network waits for it', async () => {
@@ -68,7 +70,7 @@ it('connects when it wakes, although it fell asleep without a network', async ()
 
 it('moves to another server when its own is about to stop, and misses nothing', async () => {
   const backend = await startBackend();
-  timings.downGrace = 60_000;
+  timings.downGrace_ = 60_000;
   const page = openPage(backend);
   const jobId = await page.client.createJob({ type: 'resume-optimization' });
   await eventually(() => expect(page.client.getSnapshot().status).toBe('live'));
@@ -85,7 +87,7 @@ it.each([
   ['that were told to go', () => spread()],
   ['that have failed often', () => backoff(8)],
 ])('ten thousand clients %s come back evenly over twenty seconds', (_, wait) => {
-  Object.assign(timings, { reconnectMin: 1_000, reconnectMax: 20_000, spread: 20_000 });
+  Object.assign(timings, { reconnectMin_: 1_000, reconnectMax_: 20_000, spread_: 20_000 });
   const inSecond = Array.from({ length: 20 }, () => 0);
   for (let client = 0; client < 10_000; client += 1) {
     const second = Math.floor(wait() / 1_000);
@@ -98,6 +100,6 @@ it.each([
 });
 
 it('the first attempt comes soon', () => {
-  Object.assign(timings, { reconnectMin: 1_000, reconnectMax: 20_000 });
+  Object.assign(timings, { reconnectMin_: 1_000, reconnectMax_: 20_000 });
   for (let client = 0; client < 1_000; client += 1) expect(backoff(0)).toBeLessThan(1_000);
 });

@@ -51,44 +51,44 @@ describe('the watch over places', () => {
       expect(found).toBeGreaterThan(wait * 0.8);
       expect(found).toBeLessThan(wait * 1.2);
     };
-    places.look([job('a')]);
-    about(untilNext(), timings.placeFirst);
+    places.look_([job('a')]);
+    about(untilNext(), timings.placeFirst_);
     expect(ask).toHaveBeenCalledTimes(1);
-    places.look([job('a')]);
-    about(untilNext(), timings.placeAgain);
+    places.look_([job('a')]);
+    about(untilNext(), timings.placeAgain_);
     expect(ask).toHaveBeenCalledTimes(2);
-    places.look([job('a'), job('b')]);
-    about(untilNext(), timings.placeFirst);
+    places.look_([job('a'), job('b')]);
+    about(untilNext(), timings.placeFirst_);
     expect(ask).toHaveBeenCalledTimes(3);
   });
 
   it('never asks for one that starts at once, is over, or waits for something else', () => {
     const { ask, watch: places } = watch();
-    places.look([job('a')]);
-    places.look([
+    places.look_([job('a')]);
+    places.look_([
       job('a', { status: 'processing' }),
       job('b', { delayedUntil: 9e12 }),
       job('c', { retrying: true, attemptsMade: 1 }),
       job('d', { status: 'failed' }),
     ]);
-    vi.advanceTimersByTime(timings.placeAgain * 10);
+    vi.advanceTimersByTime(timings.placeAgain_ * 10);
     expect(ask).not.toHaveBeenCalled();
   });
 
   it('asks at once when somebody looks again, if there is anything to ask for', () => {
     const { ask, watch: places } = watch();
-    places.refresh();
-    vi.advanceTimersByTime(timings.placeFirst);
+    places.refresh_();
+    vi.advanceTimersByTime(timings.placeFirst_);
     expect(ask).not.toHaveBeenCalled();
-    places.look([job('a')]);
-    places.refresh();
+    places.look_([job('a')]);
+    places.refresh_();
     vi.advanceTimersByTime(0);
     expect(ask).toHaveBeenCalledTimes(1);
   });
 });
 
 it('follows a job up the line until it starts', async () => {
-  Object.assign(timings, { placeFirst: 30, placeAgain: 60 });
+  Object.assign(timings, { placeFirst_: 30, placeAgain_: 60 });
   const backend = await startBackend();
   const page = openPage(backend);
   await eventually(() => expect(backend.openSockets).toBe(1));
@@ -103,7 +103,7 @@ it('follows a job up the line until it starts', async () => {
 });
 
 it('takes a place that makes no sense for none', async () => {
-  Object.assign(timings, { placeFirst: 30, placeAgain: 60 });
+  Object.assign(timings, { placeFirst_: 30, placeAgain_: 60 });
   const backend = await startBackend();
   const page = openPage(backend);
   await eventually(() => expect(backend.openSockets).toBe(1));
@@ -115,7 +115,7 @@ it('takes a place that makes no sense for none', async () => {
 });
 
 it('shows the place on the card, and says it in other words where asked', async () => {
-  Object.assign(timings, { placeFirst: 30, placeAgain: 60 });
+  Object.assign(timings, { placeFirst_: 30, placeAgain_: 60 });
   const backend = await startBackend();
   const source = { userId: backend.user, authToken: 'jwt-token', apiUrl: backend.apiUrl };
   const { rerender } = render(<JobProgressNotifications {...source} />);

@@ -46,17 +46,17 @@ it('asks ever less often while nothing changes', async () => {
   const asked: number[] = [];
   const poller = new Poller(() => {
     asked.push(Date.now());
-    return Promise.resolve({ changed: false, waiting: true });
+    return Promise.resolve({ changed_: false, waiting_: true });
   });
-  poller.start(true);
-  await vi.advanceTimersByTimeAsync(20 * timings.pollMax);
-  poller.stop();
+  poller.start_(true);
+  await vi.advanceTimersByTimeAsync(20 * timings.pollMax_);
+  poller.stop_();
   const gaps = asked.slice(1).map((at, index) => at - (asked[index] ?? 0));
   const [first = 0, second = 0, third = 0] = gaps;
-  expect(first).toBeGreaterThan(timings.pollMin);
+  expect(first).toBeGreaterThan(timings.pollMin_);
   expect(second).toBeGreaterThan(first);
   expect(third).toBeGreaterThan(second);
-  expect(gaps.at(-1)).toBeGreaterThan(0.8 * timings.pollMax);
+  expect(gaps.at(-1)).toBeGreaterThan(0.8 * timings.pollMax_);
 });
 
 it('polls while the socket is down, stops when it is back, and tells nothing twice', async () => {
@@ -98,7 +98,7 @@ async function othersHavePolled(times: number): Promise<void> {
 
 it('a short cut causes neither polling nor a wave of requests: the feed is resumed', async () => {
   const backend = await startBackend();
-  timings.downGrace = 5_000;
+  timings.downGrace_ = 5_000;
   const page = openPage(backend);
   const jobId = await page.client.createJob({ type: 'resume-optimization' });
   await eventually(() => expect(page.client.getSnapshot().status).toBe('live'));
@@ -119,7 +119,7 @@ it('a short cut causes neither polling nor a wave of requests: the feed is resum
 
 it('a short cut in which the feed was trimmed is made up for by asking', async () => {
   const backend = await startBackend();
-  timings.downGrace = 5_000;
+  timings.downGrace_ = 5_000;
   const page = openPage(backend);
   const jobId = await page.client.createJob({ type: 'resume-optimization' });
   await eventually(() => expect(page.client.getSnapshot().status).toBe('live'));
@@ -166,7 +166,7 @@ it('entries that a gateway repeats are heard once', async () => {
 
 it('an open socket that has fallen silent about running jobs is checked by asking', async () => {
   const backend = await startBackend();
-  timings.silence = 150;
+  timings.silence_ = 150;
   const page = openPage(backend);
   const jobId = await page.client.createJob({ type: 'resume-optimization' });
   await eventually(() => expect(page.client.getSnapshot().status).toBe('live'));
@@ -178,7 +178,7 @@ it('an open socket that has fallen silent about running jobs is checked by askin
 
 it('polls where attempts at the socket hang instead of failing', async () => {
   const backend = await startBackend();
-  timings.openGrace = 100;
+  timings.openGrace_ = 100;
   const silent = createServer(() => undefined);
   await new Promise<void>((resolve) => silent.listen(0, '127.0.0.1', resolve));
   onTestFinished(() => {

@@ -21,7 +21,7 @@ function serveOrigin(backend: Backend): void {
 it('run as they stand: a button that creates a job, and its progress on screen', async () => {
   const backend = await startBackend();
   serveOrigin(backend);
-  timings.firstList = 5;
+  timings.firstList_ = 5;
   const logged = vi.spyOn(console, 'log').mockImplementation(() => undefined);
   onTestFinished(() => logged.mockRestore());
   const { MyComponent } = await import('quickstart:create-a-job');

@@ -147,7 +147,7 @@ it('a tab that fell behind takes nothing back that another tab has stored', asyn
   await eventually(() => expect(behind.client.getSnapshot().status).toBe('live'));
   backend.begin(jobId);
   await eventually(() => expect(behind.job(jobId)?.status).toBe('processing'));
-  timings.downGrace = 60_000;
+  timings.downGrace_ = 60_000;
   // Frozen: its socket dies with the gateway, and does not come back to the new one's port.
   await backend.stopGateway();
   backend.moveGateway();

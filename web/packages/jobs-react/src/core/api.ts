@@ -3,7 +3,7 @@
 import { JobsApiError, localProblem, messageIn, type FieldError, type ProblemDetails } from './errors.js';
 import { timings } from './timings.js';
 import type { CancelResponse, JobCreatedResponse, JobStatusResponse } from './types.js';
-import { isFields, numberOf, readCancel, readCreated, readStatus, textOf } from './wire.js';
+import { fieldsOf, listOf, numberOf, readStatus, textOf } from './wire.js';
 
 const CREATE_ATTEMPTS = 3;
 const MAX_PATIENCE_MS = 5_000;
@@ -33,7 +33,7 @@ export class JobsApi {
     const [init, patienceMs] = creation(input);
     for (let attempt = 1; ; attempt += 1) {
       try {
-        return agreed(readCreated(await this.#request('/api/jobs', init, patienceMs)));
+        return agreed(readStatus(await this.#request('/api/jobs', init, patienceMs)));
       } catch (error) {
         const wait = error instanceof JobsApiError ? pauseAfter(error, attempt) : null;
         if (wait === null || attempt === CREATE_ATTEMPTS) throw error;
@@ -47,17 +47,17 @@ export class JobsApi {
   }
 
   async cancel(jobId: string): Promise<CancelResponse> {
-    return agreed(readCancel(await this.#request(`${jobPath(jobId)}/cancel`, { method: 'POST' })));
+    const answer = await this.#request(`${jobPath(jobId)}/cancel`, { method: 'POST' });
+    return agreed(fieldsOf(answer)['outcome'] ? (answer as CancelResponse) : null);
   }
 
   /** The user's jobs that have not ended. */
   async list(): Promise<JobStatusResponse[]> {
-    const answer = await this.#request('/api/jobs');
-    if (!isFields(answer) || !Array.isArray(answer['jobs'])) throw unreadable();
-    return answer['jobs'].map(readStatus).filter((status) => status !== null);
+    const { jobs } = fieldsOf(await this.#request('/api/jobs'));
+    return listOf(agreed(jobs ?? null)).map(readStatus).filter((status) => status !== null);
   }
 
-  async #request(path: string, init: RequestInit = {}, patienceMs = timings.request): Promise<unknown> {
+  async #request(path: string, init: RequestInit = {}, patienceMs = timings.request_): Promise<unknown> {
     const { apiUrl, userId, token } = this.#options;
     const send = async (bearer: string | null): Promise<[Response, string]> => {
       const headers = { accept: 'application/json', ...introduction(userId, bearer), ...init.headers };
@@ -114,14 +114,14 @@ function creation(input: Readonly<Record<string, unknown>>): [RequestInit, numbe
   const fields = Object.entries(input).filter(([, value]) => value !== undefined);
   if (!fields.some(([, value]) => value instanceof Blob)) {
     const body = JSON.stringify(Object.fromEntries(fields));
-    return [{ method: 'POST', headers: { ...headers, 'content-type': 'application/json' }, body }, timings.request];
+    return [{ method: 'POST', headers: { ...headers, 'content-type': 'application/json' }, body }, timings.request_];
   }
   const body = new FormData();
   for (const [name, value] of fields) {
     if (value instanceof Blob) body.append(name, value);
     else if (value !== null) body.append(name, typeof value === 'string' ? value : JSON.stringify(value));
   }
-  return [{ method: 'POST', headers, body }, timings.upload];
+  return [{ method: 'POST', headers, body }, timings.upload_];
 }
 
 /** How long to wait before a creation is repeated; null when repeating it cannot help. */
@@ -145,24 +145,22 @@ export function answerOf(response: Response, text: string): unknown {
 }
 
 function problemOf({ status, statusText, headers }: Response, body: unknown): ProblemDetails {
-  const problem = isFields(body) ? body : {};
+  const problem = fieldsOf(body);
   const type = textOf(problem['type'])?.split('/').pop();
-  const errors = Array.isArray(problem['errors']) ? problem['errors'] : [];
   return {
     status,
     code: textOf(problem['code']) ?? (type && type !== 'about:blank' ? type : `http_${status}`),
     title: textOf(problem['title']) ?? (statusText || `HTTP ${status}`),
     detail: textOf(problem['detail']) ?? '',
-    errors: errors.map(fieldError).filter((error) => error !== null),
+    errors: listOf(problem['errors']).map(fieldError),
     retryAfter: numberOf(Number.parseFloat(headers.get('retry-after') ?? '')),
     requestId: headers.get('x-request-id') ?? textOf(problem['requestId']),
   };
 }
 
-function fieldError(value: unknown): FieldError | null {
-  const message = isFields(value) ? textOf(value['message']) : null;
-  if (!isFields(value) || message === null) return null;
-  return { field: textOf(value['field']) ?? '', message, code: textOf(value['code']) ?? 'invalid' };
+function fieldError(value: unknown): FieldError {
+  const { field, message, code } = fieldsOf(value);
+  return { field: textOf(field) ?? '', message: textOf(message) ?? '', code: textOf(code) ?? 'invalid' };
 }
 
 /** What has been read, unless it was not what was agreed. */

@@ -6,12 +6,12 @@ import { timings } from './timings.js';
  * come back in waves.
  */
 export function backoff(failures: number): number {
-  return Math.random() * Math.min(timings.reconnectMax, timings.reconnectMin * 2 ** failures);
+  return Math.random() * Math.min(timings.reconnectMax_, timings.reconnectMin_ * 2 ** failures);
 }
 
 /** Anything within the time over which clients spread that were all told to go at once. */
 export function spread(): number {
-  return Math.random() * timings.spread;
+  return Math.random() * timings.spread_;
 }
 
 /** `wait`, a little more or less, so that clients which began together drift apart. */

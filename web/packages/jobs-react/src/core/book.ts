@@ -35,33 +35,33 @@ export type Consequence =
 export type AnswerKind = 'asked' | 'polled';
 
 interface Entry {
-  job: Job;
+  job_: Job;
   /** The end has been announced. */
-  settled: boolean;
+  settled_: boolean;
   /** The user does not want to see it any more. */
-  dismissed: boolean;
+  dismissed_: boolean;
   /** The feed said `completed`; the result is being fetched. */
-  finishing: boolean;
+  finishing_: boolean;
   /** It was completed, but of its result nothing is known here, so there is nothing to show yet. */
-  lacksResult: boolean;
+  lacksResult_: boolean;
   /** The feed's id of the end, if it was the feed that told. */
-  finalId: string | null;
+  finalId_: string | null;
   /** An end that an answer told and the feed has yet to confirm. */
-  held: JobStatusResponse | null;
+  held_: JobStatusResponse | null;
   /** How far an answer showed the job ahead of the feed. */
-  shown: Mark | null;
+  shown_: Mark | null;
   /** How far polling announced the job ahead of the feed. */
-  told: Mark | null;
+  told_: Mark | null;
   /** The progress last announced. */
-  announced: JobProgress | null;
+  announced_: JobProgress | null;
   /** `clock` when the feed, or a request of ours, last changed it. */
-  touched: number;
+  touched_: number;
 }
 
 interface Mark {
-  readonly attempt: number;
-  readonly status: JobStatus;
-  readonly progress: JobProgress | null;
+  readonly attempt_: number;
+  readonly status_: JobStatus;
+  readonly progress_: JobProgress | null;
 }
 
 const MAX_ENDED = 200;
@@ -73,91 +73,91 @@ export class JobBook {
   #clock = 0;
 
   /** Where to resume the feed; null before its first entry. */
-  get lastEventId(): string | null {
+  get lastEventId_(): string | null {
     return this.#lastEventId;
   }
 
   /** Counts changes. Take it before a request, and give it with the answer. */
-  get clock(): number {
+  get clock_(): number {
     return this.#clock;
   }
 
   /** The jobs to show, newest first. */
-  jobs(): Job[] {
+  jobs_(): Job[] {
     return [...this.#entries.values()]
-      .filter((entry) => !entry.dismissed && !entry.lacksResult)
-      .map((entry) => entry.job)
+      .filter((entry) => !entry.dismissed_ && !entry.lacksResult_)
+      .map((entry) => entry.job_)
       .sort((a, b) => b.createdAt.getTime() - a.createdAt.getTime());
   }
 
   /** Ids of jobs whose end has not been announced. */
-  live(): string[] {
-    return this.#idsOf((entry) => !entry.settled);
+  live_(): string[] {
+    return this.#idsOf((entry) => !entry.settled_);
   }
 
   /** Ids of completed jobs to be shown whose result has yet to be fetched. */
-  awaitingResult(): string[] {
-    return this.#idsOf((entry) => entry.lacksResult && !entry.dismissed);
+  awaitingResult_(): string[] {
+    return this.#idsOf((entry) => entry.lacksResult_ && !entry.dismissed_);
   }
 
-  knows(jobId: string): boolean {
+  knows_(jobId: string): boolean {
     return this.#entries.has(jobId);
   }
 
   /** Whether the feed said that the job is completed and its result has yet to be had. */
-  isFinishing(jobId: string): boolean {
-    return this.#entries.get(jobId)?.finishing === true;
+  isFinishing_(jobId: string): boolean {
+    return this.#entries.get(jobId)?.finishing_ === true;
   }
 
   /** The whole job, shown or not; null when too little is known of it. */
-  find(jobId: string): Job | null {
+  find_(jobId: string): Job | null {
     const entry = this.#entries.get(jobId);
-    return entry === undefined || entry.lacksResult ? null : entry.job;
+    return entry === undefined || entry.lacksResult_ ? null : entry.job_;
   }
 
   /**
    * Take in a job that somebody asked about and that ended before we heard of it: neither shown
    * nor announced. Returns false for any other, whose answer is news like all others.
    */
-  recall(status: JobStatusResponse): boolean {
+  recall_(status: JobStatusResponse): boolean {
     if (!isFinal(status.status) || this.#entries.has(status.jobId)) return false;
     const entry = newEntry(toJob(status));
-    entry.settled = true;
-    entry.dismissed = true;
+    entry.settled_ = true;
+    entry.dismissed_ = true;
     this.#entries.set(status.jobId, entry);
     return true;
   }
 
-  restore(jobs: readonly StoredJob[], lastEventId: string | null): void {
+  restore_(jobs: readonly StoredJob[], lastEventId: string | null): void {
     this.#lastEventId = lastEventId;
     for (const { settled, dismissed, ...status } of jobs) {
       const entry = newEntry(toJob(status));
-      entry.settled = settled;
-      entry.dismissed = dismissed;
-      entry.lacksResult = settled && status.status === 'completed';
-      entry.announced = entry.job.progress;
+      entry.settled_ = settled;
+      entry.dismissed_ = dismissed;
+      entry.lacksResult_ = settled && status.status === 'completed';
+      entry.announced_ = entry.job_.progress;
       this.#entries.set(status.jobId, entry);
     }
   }
 
-  stored(): StoredJob[] {
+  stored_(): StoredJob[] {
     return [...this.#entries.values()].map((entry) => ({
-      ...toStored(entry.job),
-      settled: entry.settled,
-      dismissed: entry.dismissed,
+      ...toStored(entry.job_),
+      settled: entry.settled_,
+      dismissed: entry.dismissed_,
     }));
   }
 
   /** The feed has a gap and goes on from `id`. */
-  skipTo(id: string | null): void {
+  skipTo_(id: string | null): void {
     this.#lastEventId = id;
   }
 
-  created(created: JobCreatedResponse): void {
+  created_(created: JobCreatedResponse): void {
     const known = this.#entries.get(created.jobId);
     if (known !== undefined) {
       // The feed was faster; it knows all but the time of creation.
-      known.job = { ...known.job, createdAt: new Date(created.createdAt) };
+      known.job_ = { ...known.job_, createdAt: new Date(created.createdAt) };
       return;
     }
     const entry = newEntry(toJob(created));
@@ -165,78 +165,78 @@ export class JobBook {
     this.#entries.set(created.jobId, entry);
   }
 
-  cancelRequested(jobId: string): void {
+  cancelRequested_(jobId: string): void {
     const entry = this.#entries.get(jobId);
-    if (entry === undefined || entry.settled) return;
-    entry.job = { ...entry.job, cancelRequested: true };
+    if (entry === undefined || entry.settled_) return;
+    entry.job_ = { ...entry.job_, cancelRequested: true };
   }
 
   /** Stop showing a job. It stays known, so that late news of it is not taken for a new job. */
-  dismiss(jobId: string): void {
+  dismiss_(jobId: string): void {
     const entry = this.#entries.get(jobId);
-    if (entry !== undefined) entry.dismissed = true;
+    if (entry !== undefined) entry.dismissed_ = true;
   }
 
   /** Take in one entry of the feed. */
-  update(update: JobUpdate): Consequence[] {
+  update_(update: JobUpdate): Consequence[] {
     if (!isAfter(update.id, this.#lastEventId)) return [];
     this.#lastEventId = update.id;
 
     const entry = this.#entries.get(update.jobId) ?? this.#meet(update);
     if (entry === null) return [];
     this.#touch(entry);
-    if (update.event === 'removed') return entry.settled ? [] : [{ kind: 'fetch', jobId: update.jobId }];
+    if (update.event === 'removed') return entry.settled_ ? [] : [{ kind: 'fetch', jobId: update.jobId }];
     if (isFinal(update.status)) return this.#end(entry, update);
-    if (REOPENING.has(update.event)) entry.finishing = false;
-    if (entry.settled && !reopen(entry, update)) return [];
+    if (REOPENING.has(update.event)) entry.finishing_ = false;
+    if (entry.settled_ && !reopen(entry, update)) return [];
     return update.event === 'progress' ? progressed(entry, update) : changed(entry, update);
   }
 
   /** Take in the answer to a request that was sent at `askedAt` on our clock. */
-  answer(status: JobStatusResponse, kind: AnswerKind, askedAt: number): Consequence[] {
+  answer_(status: JobStatusResponse, kind: AnswerKind, askedAt: number): Consequence[] {
     const known = this.#entries.get(status.jobId);
     const entry = known ?? newEntry(toJob(status));
     if (known === undefined) this.#entries.set(status.jobId, entry);
 
     if (isFinal(status.status)) {
-      if (entry.settled) return takeResult(entry, status);
+      if (entry.settled_) return takeResult(entry, status);
       // `completed` from the feed asked for exactly this answer.
-      if (kind === 'polled' || entry.finishing) return this.#settle(entry, status);
-      entry.held = status;
+      if (kind === 'polled' || entry.finishing_) return this.#settle(entry, status);
+      entry.held_ = status;
       return [{ kind: 'confirm', jobId: status.jobId }];
     }
-    if (entry.touched > askedAt || entry.finishing) return [];
-    if (entry.settled) reset(entry);
-    const cancelRequested = entry.job.cancelRequested;
+    if (entry.touched_ > askedAt || entry.finishing_) return [];
+    if (entry.settled_) reset(entry);
+    const cancelRequested = entry.job_.cancelRequested;
     const job = toJob(status);
-    entry.job = job.cancelRequested === cancelRequested ? job : { ...job, cancelRequested: true };
+    entry.job_ = job.cancelRequested === cancelRequested ? job : { ...job, cancelRequested: true };
     return ahead(entry, kind);
   }
 
   /** The feed had its time to confirm an end that an answer told; announce it now. */
-  settleHeld(jobId: string): Consequence[] {
+  settleHeld_(jobId: string): Consequence[] {
     const entry = this.#entries.get(jobId);
-    return entry === undefined || entry.held === null ? [] : this.#settle(entry, entry.held);
+    return entry === undefined || entry.held_ === null ? [] : this.#settle(entry, entry.held_);
   }
 
   /** The server knows no such job (any more). */
-  gone(jobId: string): Consequence[] {
+  gone_(jobId: string): Consequence[] {
     const entry = this.#entries.get(jobId);
     if (entry === undefined) return [];
-    if (entry.finishing) {
-      entry.settled = true;
-      entry.finishing = false;
-      entry.job = { ...entry.job, status: 'completed', completedAt: new Date() };
+    if (entry.finishing_) {
+      entry.settled_ = true;
+      entry.finishing_ = false;
+      entry.job_ = { ...entry.job_, status: 'completed', completedAt: new Date() };
       return [failure(jobId, 'The job is done, but its result is no longer kept.', 'result_unavailable')];
     }
     this.#entries.delete(jobId);
-    return entry.settled ? [] : [failure(jobId, 'The job no longer exists.', 'job_not_found')];
+    return entry.settled_ ? [] : [failure(jobId, 'The job no longer exists.', 'job_not_found')];
   }
 
   /** Ids of live jobs that a complete list, asked for at `askedAt`, should have named and did not. */
-  missingFrom(list: readonly JobStatusResponse[], askedAt: number): string[] {
+  missingFrom_(list: readonly JobStatusResponse[], askedAt: number): string[] {
     const named = new Set(list.map((status) => status.jobId));
-    return this.#idsOf((entry) => !entry.settled && entry.touched <= askedAt).filter((id) => !named.has(id));
+    return this.#idsOf((entry) => !entry.settled_ && entry.touched_ <= askedAt).filter((id) => !named.has(id));
   }
 
   #meet(update: JobUpdate): Entry | null {
@@ -248,58 +248,58 @@ export class JobBook {
 
   #touch(entry: Entry): void {
     this.#clock += 1;
-    entry.touched = this.#clock;
+    entry.touched_ = this.#clock;
   }
 
   #end(entry: Entry, update: JobUpdate): Consequence[] {
-    entry.finalId = update.id;
-    if (entry.settled) return [];
-    if (entry.held?.status === update.status) return this.#settle(entry, entry.held);
+    entry.finalId_ = update.id;
+    if (entry.settled_) return [];
+    if (entry.held_?.status === update.status) return this.#settle(entry, entry.held_);
     if (update.status === 'completed') {
-      entry.finishing = true;
+      entry.finishing_ = true;
       return [{ kind: 'fetch', jobId: update.jobId }];
     }
-    return this.#settle(entry, toStored(endedBy(entry.job, update)));
+    return this.#settle(entry, toStored(endedBy(entry.job_, update)));
   }
 
   #settle(entry: Entry, status: JobStatusResponse): Consequence[] {
-    entry.job = toJob(status);
-    entry.settled = true;
-    entry.finishing = false;
-    entry.lacksResult = false;
-    entry.held = null;
+    entry.job_ = toJob(status);
+    entry.settled_ = true;
+    entry.finishing_ = false;
+    entry.lacksResult_ = false;
+    entry.held_ = null;
     this.#dropOldest();
     return [ending(status)];
   }
 
   /** Ended jobs are a courtesy of this page, not its archive. */
   #dropOldest(): void {
-    const ended = [...this.#entries.values()].filter((entry) => entry.settled);
+    const ended = [...this.#entries.values()].filter((entry) => entry.settled_);
     if (ended.length <= MAX_ENDED) return;
     ended.sort((a, b) => endOf(a) - endOf(b));
-    for (const { job } of ended.slice(0, ended.length - MAX_ENDED)) this.#entries.delete(job.jobId);
+    for (const { job_: job } of ended.slice(0, ended.length - MAX_ENDED)) this.#entries.delete(job.jobId);
   }
 
   #idsOf(wanted: (entry: Entry) => boolean): string[] {
-    return [...this.#entries.values()].filter(wanted).map((entry) => entry.job.jobId);
+    return [...this.#entries.values()].filter(wanted).map((entry) => entry.job_.jobId);
   }
 }
 
 /** Of a job of which nothing has been told yet. */
-const FRESH: Omit<Entry, 'job' | 'touched'> = {
-  settled: false,
-  dismissed: false,
-  finishing: false,
-  lacksResult: false,
-  finalId: null,
-  held: null,
-  shown: null,
-  told: null,
-  announced: null,
+const FRESH: Omit<Entry, 'job_' | 'touched_'> = {
+  settled_: false,
+  dismissed_: false,
+  finishing_: false,
+  lacksResult_: false,
+  finalId_: null,
+  held_: null,
+  shown_: null,
+  told_: null,
+  announced_: null,
 };
 
 function newEntry(job: Job): Entry {
-  return { ...FRESH, job, touched: 0 };
+  return { ...FRESH, job_: job, touched_: 0 };
 }
 
 function reset(entry: Entry): void {
@@ -308,67 +308,67 @@ function reset(entry: Entry): void {
 
 /** Whether the feed reopened an ended job (an operator retried it), rather than caught up with its past. */
 function reopen(entry: Entry, update: JobUpdate): boolean {
-  if (entry.finalId === null || !REOPENING.has(update.event)) return false;
+  if (entry.finalId_ === null || !REOPENING.has(update.event)) return false;
   reset(entry);
-  entry.job = { ...entry.job, progress: null, result: null, completedAt: null, cancelRequested: false };
+  entry.job_ = { ...entry.job_, progress: null, result: null, completedAt: null, cancelRequested: false };
   return true;
 }
 
 function progressed(entry: Entry, update: JobUpdate): Consequence[] {
   const progress = update.progress ?? null;
   if (progress === null) return [];
-  if (!isBehind(entry.shown, update)) {
-    entry.job = moveOn(entry.job, update);
-    entry.shown = null;
+  if (!isBehind(entry.shown_, update)) {
+    entry.job_ = moveOn(entry.job_, update);
+    entry.shown_ = null;
   }
-  const { told } = entry;
-  if (told?.progress && sameProgress(told.progress, progress)) {
-    entry.told = null;
+  const { told_: told } = entry;
+  if (told?.progress_ && sameProgress(told.progress_, progress)) {
+    entry.told_ = null;
     return [];
   }
   if (isBehind(told, update)) return [];
-  entry.told = null;
-  entry.announced = progress;
+  entry.told_ = null;
+  entry.announced_ = progress;
   return [{ kind: 'progress', jobId: update.jobId, progress }];
 }
 
 function changed(entry: Entry, update: JobUpdate): Consequence[] {
-  if (isOvertaken(entry.shown, update)) return [];
-  entry.job = moveOn(entry.job, update);
-  entry.shown = null;
-  if (update.event === 'retrying') entry.told = null;
+  if (isOvertaken(entry.shown_, update)) return [];
+  entry.job_ = moveOn(entry.job_, update);
+  entry.shown_ = null;
+  if (update.event === 'retrying') entry.told_ = null;
   return [];
 }
 
 /** Whether an answer has already shown the job beyond this change. */
 function isOvertaken(shown: Mark | null, update: JobUpdate): boolean {
   if (shown === null) return false;
-  if ((update.attemptsMade ?? 0) > shown.attempt) return false;
-  return shown.progress !== null || (shown.status === 'processing' && update.status === 'queued');
+  if ((update.attemptsMade ?? 0) > shown.attempt_) return false;
+  return shown.progress_ !== null || (shown.status_ === 'processing' && update.status === 'queued');
 }
 
 function isBehind(mark: Mark | null, update: JobUpdate): boolean {
   if (mark === null) return false;
-  const attempt = update.attemptsMade ?? mark.attempt;
-  if (attempt !== mark.attempt) return attempt < mark.attempt;
-  return (update.progress?.percent ?? 0) < (mark.progress?.percent ?? 0);
+  const attempt = update.attemptsMade ?? mark.attempt_;
+  if (attempt !== mark.attempt_) return attempt < mark.attempt_;
+  return (update.progress?.percent ?? 0) < (mark.progress_?.percent ?? 0);
 }
 
 /** Note how far an answer has shown the job ahead of the feed, and announce what only polling can. */
 function ahead(entry: Entry, kind: AnswerKind): Consequence[] {
-  const { job } = entry;
-  const mark: Mark = { attempt: job.attemptsMade, status: job.status, progress: job.progress };
-  entry.shown = mark;
+  const { job_: job } = entry;
+  const mark: Mark = { attempt_: job.attemptsMade, status_: job.status, progress_: job.progress };
+  entry.shown_ = mark;
   if (kind !== 'polled' || job.progress === null) return [];
-  if (entry.announced !== null && sameProgress(entry.announced, job.progress)) return [];
-  entry.told = mark;
-  entry.announced = job.progress;
+  if (entry.announced_ !== null && sameProgress(entry.announced_, job.progress)) return [];
+  entry.told_ = mark;
+  entry.announced_ = job.progress;
   return [{ kind: 'progress', jobId: job.jobId, progress: job.progress }];
 }
 
 function takeResult(entry: Entry, status: JobStatusResponse): Consequence[] {
-  if (status.status === entry.job.status) entry.job = toJob(status);
-  entry.lacksResult = false;
+  if (status.status === entry.job_.status) entry.job_ = toJob(status);
+  entry.lacksResult_ = false;
   return [];
 }
 
@@ -384,5 +384,5 @@ function failure(jobId: string, message: string, code: string): Consequence {
 }
 
 function endOf(entry: Entry): number {
-  return (entry.job.completedAt ?? entry.job.createdAt).getTime();
+  return (entry.job_.completedAt ?? entry.job_.createdAt).getTime();
 }

@@ -30,8 +30,8 @@ type Timer = ReturnType<typeof setTimeout>;
 const MAX_INPUTS = 50;
 
 export class Chronicle {
-  readonly book = new JobBook();
-  snapshot = EMPTY_SNAPSHOT;
+  readonly book_ = new JobBook();
+  snapshot_ = EMPTY_SNAPSHOT;
 
   readonly #userId: string;
   readonly #situation: () => Omit<JobsSnapshot, 'jobs'>;
@@ -53,85 +53,85 @@ export class Chronicle {
     this.#fetch = fetch;
   }
 
-  subscribe(listener: () => void): () => void {
+  subscribe_(listener: () => void): () => void {
     this.#listeners.add(listener);
     return () => this.#listeners.delete(listener);
   }
 
-  observe(observer: JobsObserver): () => void {
+  observe_(observer: JobsObserver): () => void {
     this.#observers.add(observer);
     return () => this.#observers.delete(observer);
   }
 
-  inputOf(jobId: string): JobInput | undefined {
+  inputOf_(jobId: string): JobInput | undefined {
     return this.#inputs.get(jobId);
   }
 
-  remember(jobId: string, input: JobInput): void {
+  remember_(jobId: string, input: JobInput): void {
     this.#inputs.set(jobId, input);
     const [oldest = ''] = this.#inputs.keys();
     if (this.#inputs.size > MAX_INPUTS) this.#inputs.delete(oldest);
   }
 
-  forget(jobId: string): void {
+  forget_(jobId: string): void {
     this.#inputs.delete(jobId);
   }
 
   /** Read what storage has: once, and before anything is written into the book. */
-  restore(): void {
+  restore_(): void {
     if (this.#isRestored) return;
     this.#isRestored = true;
     const { jobs, lastEventId } = loadState(this.#userId);
-    this.book.restore(jobs, lastEventId);
+    this.book_.restore_(jobs, lastEventId);
   }
 
   /** Tell what follows from news, and show and store that the book has changed. */
-  follow(consequences: readonly Consequence[]): void {
+  follow_(consequences: readonly Consequence[]): void {
     for (const consequence of consequences) this.#followOne(consequence);
-    this.changed();
+    this.changed_();
   }
 
   /** Show and store a change together with what else changes until then. */
-  changed(): void {
-    this.#showTimer ??= setTimeout(() => this.show(), timings.publish);
-    this.#keepTimer ??= setTimeout(() => this.keep(), timings.persist);
+  changed_(): void {
+    this.#showTimer ??= setTimeout(() => this.show_(), timings.publish_);
+    this.#keepTimer ??= setTimeout(() => this.keep_(), timings.persist_);
   }
 
-  show(): void {
+  show_(): void {
     clearTimeout(this.#showTimer);
     this.#showTimer = undefined;
-    const next = { jobs: this.book.jobs(), ...this.#situation() };
-    if (isSame(next, this.snapshot)) return;
-    this.snapshot = next;
-    this.lookAgain();
+    const next = { jobs: this.book_.jobs_(), ...this.#situation() };
+    if (isSame(next, this.snapshot_)) return;
+    this.snapshot_ = next;
+    this.lookAgain_();
   }
 
   /** Have everybody look again, also at what the snapshot does not hold. */
-  lookAgain(): void {
+  lookAgain_(): void {
     for (const listener of [...this.#listeners]) listener();
   }
 
-  keep(): void {
+  keep_(): void {
     clearTimeout(this.#keepTimer);
     this.#keepTimer = undefined;
     if (this.#isRestored) saveState(this.#userId, this.#state());
   }
 
   /** Store the book as it is, whatever other tabs have stored. */
-  overwrite(): void {
+  overwrite_(): void {
     replaceState(this.#userId, this.#state());
   }
 
   /** Nobody listens any more: what is held back is told another time. */
-  rest(): void {
+  rest_(): void {
     for (const timer of this.#held.values()) clearTimeout(timer);
     this.#held.clear();
-    this.keep();
-    this.show();
+    this.keep_();
+    this.show_();
   }
 
   #state(): StoredState {
-    return { jobs: this.book.stored(), lastEventId: this.book.lastEventId };
+    return { jobs: this.book_.stored_(), lastEventId: this.book_.lastEventId_ };
   }
 
   #followOne(consequence: Consequence): void {
@@ -140,10 +140,10 @@ export class Chronicle {
     if (kind === 'confirm') return this.#hold(jobId);
     if (kind === 'progress') return this.#tell((observer) => observer.onProgress?.(jobId, consequence.progress));
     // An end is stored before it is told, so that a reload in between cannot tell it again.
-    this.keep();
-    this.show();
+    this.keep_();
+    this.show_();
     if (kind === 'error') return this.#tell((observer) => observer.onError?.(jobId, consequence.error));
-    this.forget(jobId);
+    this.forget_(jobId);
     if (kind === 'complete') this.#tell((observer) => observer.onComplete?.(jobId, consequence.result));
     else this.#tell((observer) => observer.onCancel?.(jobId));
   }
@@ -152,9 +152,9 @@ export class Chronicle {
     clearTimeout(this.#held.get(jobId));
     const settle = (): void => {
       this.#held.delete(jobId);
-      this.follow(this.book.settleHeld(jobId));
+      this.follow_(this.book_.settleHeld_(jobId));
     };
-    this.#held.set(jobId, setTimeout(settle, timings.confirm));
+    this.#held.set(jobId, setTimeout(settle, timings.confirm_));
   }
 
   #tell(call: (observer: JobsObserver) => void): void {

@@ -14,7 +14,7 @@ import type { ConnectionState, News } from './connection.js';
 import { JobsApiError, localProblem, messageIn } from './errors.js';
 import { FetchQueue } from './fetch-queue.js';
 import { Holders, type TokenSource } from './holders.js';
-import { Line } from './line.js';
+import type { Line } from './line.js';
 import { isHidden, isOffline, watchPage } from './page-life.js';
 import { PlaceWatch } from './place-watch.js';
 import { Poller, type PollOutcome } from './poller.js';
@@ -69,28 +69,28 @@ export class JobsClient {
     this.userId = userId;
     this.#apiUrl = withoutSlash(apiUrl);
     this.#socketUrl = socketUrl;
-    this.#api = new JobsApi({ apiUrl: this.#apiUrl, userId, token: () => this.#holders.token() });
+    this.#api = new JobsApi({ apiUrl: this.#apiUrl, userId, token: () => this.#holders.token_() });
     this.#chronicle = new Chronicle(
       userId,
       () => ({ status: this.#status(), error: this.#problem }),
-      (jobId) => this.#fetches.add(jobId),
+      (jobId) => this.#fetches.add_(jobId),
     );
-    this.subscribe(() => this.#places.look(this.#isAwake ? this.getSnapshot().jobs : []));
+    this.subscribe(() => this.#places.look_(this.#isAwake ? this.getSnapshot().jobs : []));
   }
 
-  readonly subscribe = (listener: () => void): (() => void) => this.#chronicle.subscribe(listener);
+  readonly subscribe = (listener: () => void): (() => void) => this.#chronicle.subscribe_(listener);
 
-  readonly getSnapshot = (): JobsSnapshot => this.#chronicle.snapshot;
+  readonly getSnapshot = (): JobsSnapshot => this.#chronicle.snapshot_;
 
   /** Be told of events from now on; returns how to stop. */
   observe(observer: JobsObserver): () => void {
-    return this.#chronicle.observe(observer);
+    return this.#chronicle.observe_(observer);
   }
 
   /** The job as far as it is known, also one that is no longer shown. */
   getJob(jobId: string): Job | null {
-    this.#chronicle.restore();
-    return this.#chronicle.book.find(jobId);
+    this.#chronicle.restore_();
+    return this.#chronicle.book_.find_(jobId);
   }
 
   /**
@@ -98,29 +98,29 @@ export class JobsClient {
    * is neither shown nor announced. Rejects with a `JobsApiError`.
    */
   async lookUp(jobId: string): Promise<void> {
-    const { book } = this.#chronicle;
-    const askedAt = book.clock;
+    const { book_: book } = this.#chronicle;
+    const askedAt = book.clock_;
     const status = await this.#api.status(jobId);
-    this.#chronicle.restore();
-    this.#chronicle.follow(book.recall(status) ? [] : book.answer(status, this.#answerKind(), askedAt));
-    this.#chronicle.lookAgain();
+    this.#chronicle.restore_();
+    this.#chronicle.follow_(book.recall_(status) ? [] : book.answer_(status, this.#answerKind(), askedAt));
+    this.#chronicle.lookAgain_();
   }
 
   /** Keep the jobs up to date until the returned function is called. */
   retain(token: TokenSource = () => undefined): () => void {
-    const leave = this.#holders.add(token);
+    const leave = this.#holders.add_(token);
     clearTimeout(this.#lingerTimer);
     this.#wake();
     return () => {
-      if (leave() && this.#holders.isEmpty) this.#lingerTimer = setTimeout(() => this.#sleep(), timings.linger);
+      if (leave() && this.#holders.isEmpty_) this.#lingerTimer = setTimeout(() => this.#sleep(), timings.linger_);
     };
   }
 
   /** The token given to `retain` has changed: use it now. */
   tokenChanged(): void {
     if (!this.#isAwake) return;
-    void this.#line?.tokenChanged();
-    const state = this.#line?.state;
+    void this.#line?.tokenChanged_();
+    const state = this.#line?.state_;
     if (state !== 'open' && (this.#isUnauthorized() || state === 'refused')) this.#retryNow();
   }
 
@@ -138,12 +138,12 @@ export class JobsClient {
       );
     }
     const created = await this.#api.create(fields);
-    this.#chronicle.restore();
-    this.#chronicle.book.created(created);
-    this.#chronicle.remember(created.jobId, input);
-    this.#chronicle.show();
-    this.#chronicle.keep();
-    this.#poller.poke();
+    this.#chronicle.restore_();
+    this.#chronicle.book_.created_(created);
+    this.#chronicle.remember_(created.jobId, input);
+    this.#chronicle.show_();
+    this.#chronicle.keep_();
+    this.#poller.poke_();
     return created.jobId;
   };
 
@@ -153,21 +153,21 @@ export class JobsClient {
    */
   readonly cancelJob = async (jobId: string): Promise<CancelResponse> => {
     const answer = await this.#api.cancel(jobId);
-    const { book } = this.#chronicle;
-    book.cancelRequested(jobId);
-    this.#chronicle.changed();
-    this.#chronicle.show();
-    if (answer.outcome !== 'cancelling' && book.knows(jobId)) this.#fetches.add(jobId);
-    this.#poller.poke();
+    const { book_: book } = this.#chronicle;
+    book.cancelRequested_(jobId);
+    this.#chronicle.changed_();
+    this.#chronicle.show_();
+    if (answer.outcome !== 'cancelling' && book.knows_(jobId)) this.#fetches.add_(jobId);
+    this.#poller.poke_();
     return answer;
   };
 
   /** Whether `retryJob` knows what the job was created from: this page created it. */
-  readonly canRetry = (jobId: string): boolean => this.#chronicle.inputOf(jobId) !== undefined;
+  readonly canRetry = (jobId: string): boolean => this.#chronicle.inputOf_(jobId) !== undefined;
 
   /** Create a job again, from the same input, and show it instead. Resolves to the new job's id. */
   readonly retryJob = async (jobId: string): Promise<string> => {
-    const input = this.#chronicle.inputOf(jobId);
+    const input = this.#chronicle.inputOf_(jobId);
     if (input === undefined) {
       throw localProblem(
         'input_unknown',
@@ -182,15 +182,15 @@ export class JobsClient {
 
   /** Stop showing a job. It goes on, if it has not ended, and its end is still announced. */
   readonly dismissJob = (jobId: string): void => {
-    this.#chronicle.book.dismiss(jobId);
-    this.#chronicle.forget(jobId);
-    this.#chronicle.show();
-    this.#chronicle.keep();
+    this.#chronicle.book_.dismiss_(jobId);
+    this.#chronicle.forget_(jobId);
+    this.#chronicle.show_();
+    this.#chronicle.keep_();
   };
 
   /** Ask the server for the user's jobs now. */
   readonly refresh = async (): Promise<void> => {
-    await this.#list.ask();
+    await this.#list.ask_();
   };
 
   // --- waking and sleeping ---------------------------------------------------------------------
@@ -198,7 +198,7 @@ export class JobsClient {
   #wake(): void {
     if (this.#isAwake) return;
     this.#isAwake = true;
-    this.#chronicle.restore();
+    this.#chronicle.restore_();
     this.#wasOpen = false;
     this.#isListed = false;
     this.#problem = null;
@@ -206,72 +206,71 @@ export class JobsClient {
       online: () => this.#retryNow(),
       offline: () => this.#wentOffline(),
       shown: () => {
-        this.#poller.poke();
-        this.#places.refresh();
+        this.#poller.poke_();
+        this.#places.refresh_();
       },
-      hidden: () => this.#chronicle.keep(),
+      hidden: () => this.#chronicle.keep_(),
       frozen: () => this.#frozen(),
       thawed: () => this.#thawed(),
     });
     void this.#connect();
-    this.#pollIfStillDown(timings.openGrace);
-    const { book } = this.#chronicle;
-    for (const jobId of book.awaitingResult()) this.#fetches.add(jobId);
+    this.#pollIfStillDown(timings.openGrace_);
+    const { book_: book } = this.#chronicle;
+    for (const jobId of book.awaitingResult_()) this.#fetches.add_(jobId);
     // A feed that can be resumed tells what was missed, so the list can be asked for at once;
     // otherwise it waits for the socket, so that nothing falls between the two.
-    if (book.lastEventId !== null) void this.#list.ask();
-    else this.#firstListTimer = setTimeout(() => void this.#list.ask(), timings.firstList);
-    this.#chronicle.show();
+    if (book.lastEventId_ !== null) void this.#list.ask_();
+    else this.#firstListTimer = setTimeout(() => void this.#list.ask_(), timings.firstList_);
+    this.#chronicle.show_();
   }
 
   #sleep(): void {
-    if (!this.#isAwake || !this.#holders.isEmpty) return;
+    if (!this.#isAwake || !this.#holders.isEmpty_) return;
     this.#isAwake = false;
     this.#stopWatching();
     clearTimeout(this.#firstListTimer);
     clearTimeout(this.#silenceTimer);
-    this.#poller.stop();
-    this.#fetches.clear();
+    this.#poller.stop_();
+    this.#fetches.clear_();
     clearTimeout(this.#downTimer);
     this.#downTimer = undefined;
-    this.#line?.close();
-    this.#chronicle.rest();
+    this.#line?.close_();
+    this.#chronicle.rest_();
   }
 
   async #connect(): Promise<void> {
     const url = this.#socketUrl ?? (await findSocketUrl(this.#apiUrl));
     try {
-      // Loaded when it is first needed; a server never needs it.
-      const { io } = await import('socket.io-client');
+      // With socket.io-client, when it is first needed; a server never needs it.
+      const { Line } = await import('./line.js');
       if (!this.#isAwake) return;
       this.#line ??= new Line({
         userId: this.userId,
-        io,
-        token: () => this.#holders.token(),
-        canRenewToken: () => this.#holders.canRenewToken,
-        lastEventId: () => this.#chronicle.book.lastEventId,
-        hear: (news) => this.#hear(news),
+        token_: () => this.#holders.token_(),
+        canRenewToken_: () => this.#holders.canRenewToken_,
+        lastEventId_: () => this.#chronicle.book_.lastEventId_,
+        hear_: (news) => this.#hear(news),
       });
     } catch (error) {
       // No network, or a newer version of the application has taken the file away.
       this.#notLive('code_unavailable', messageIn(error));
       return;
     }
-    if (isOffline()) this.#line.hold();
-    else this.#line.retryNow();
-    this.#line.open(url);
+    if (isOffline()) this.#line.hold_();
+    else this.#line.retryNow_();
+    this.#line.open_(url);
   }
 
   /** An open connection is kept as long as it lasts; nothing else is tried. */
   #wentOffline(): void {
-    this.#line?.hold();
-    this.#chronicle.show();
+    this.#line?.hold_();
+    this.#chronicle.show_();
   }
 
   /** The browser would close the socket under us, and leave other tabs waiting for its news. */
   #frozen(): void {
-    this.#chronicle.keep();
-    this.#line?.close();
+    this.#chronicle.keep_();
+    this.#line?.close_();
   }
 
   #thawed(): void {
@@ -280,10 +279,10 @@ export class JobsClient {
   }
 
   #retryNow(): void {
-    if (this.#line) this.#line.retryNow();
+    if (this.#line) this.#line.retryNow_();
     else void this.#connect();
-    this.#fetches.retryNow();
-    this.#poller.poke();
+    this.#fetches.retryNow_();
+    this.#poller.poke_();
     this.#trouble(null);
   }
 
@@ -299,13 +298,13 @@ export class JobsClient {
         break;
       case 'update':
         this.#listenForSilence();
-        this.#chronicle.follow(this.#chronicle.book.update(news.update));
+        this.#chronicle.follow_(this.#chronicle.book_.update_(news.update));
         break;
       case 'resync':
-        this.#chronicle.book.skipTo(news.id);
+        this.#chronicle.book_.skipTo_(news.id);
         // The place may lie before the stored one, if the server has lost its feeds.
-        this.#chronicle.overwrite();
-        void this.#list.ask();
+        this.#chronicle.overwrite_();
+        void this.#list.ask_();
         break;
       case 'error':
         this.#notLive(news.code, news.message);
@@ -323,14 +322,14 @@ export class JobsClient {
       this.#startPolling();
     } else if (this.#wasOpen) {
       // Who was told to go with everybody else does not ask together with everybody else either.
-      this.#pollIfStillDown(timings.downGrace + (this.#isDraining ? spread() : 0));
+      this.#pollIfStillDown(timings.downGrace_ + (this.#isDraining ? spread() : 0));
     }
-    this.#chronicle.show();
+    this.#chronicle.show_();
   }
 
   #startPolling(): void {
-    this.#poller.start(!this.#isListed || this.#isWaiting());
-    this.#chronicle.show();
+    this.#poller.start_(!this.#isListed || this.#isWaiting());
+    this.#chronicle.show_();
   }
 
   #pollIfStillDown(grace: number): void {
@@ -341,10 +340,10 @@ export class JobsClient {
     this.#wasOpen = true;
     this.#isDraining = false;
     clearTimeout(this.#firstListTimer);
-    this.#poller.stop();
-    this.#fetches.retryNow();
+    this.#poller.stop_();
+    this.#fetches.retryNow_();
     this.#listenForSilence();
-    if (!resumed) void this.#list.ask();
+    if (!resumed) void this.#list.ask_();
     this.#trouble(null);
   }
 
@@ -354,36 +353,36 @@ export class JobsClient {
     this.#silenceTimer = setTimeout(() => {
       this.#listenForSilence();
       if (this.#isWaiting()) this.#askIfLive();
-    }, timings.silence);
+    }, timings.silence_);
   }
 
   // --- requests --------------------------------------------------------------------------------
 
   async #poll(): Promise<PollOutcome> {
     // A fixed token that was refused stays refused.
-    const isVain = isOffline() || (this.#isUnauthorized() && !this.#holders.canRenewToken);
-    return isVain ? { changed: false, waiting: false } : this.#list.ask();
+    const isVain = isOffline() || (this.#isUnauthorized() && !this.#holders.canRenewToken_);
+    return isVain ? { changed_: false, waiting_: false } : this.#list.ask_();
   }
 
   /** Ask for the live jobs, and for what became of those that are no longer among them. */
   async #askForList(): Promise<PollOutcome> {
-    const { book } = this.#chronicle;
-    const askedAt = book.clock;
+    const { book_: book } = this.#chronicle;
+    const askedAt = book.clock_;
     let list: JobStatusResponse[];
     try {
       list = await this.#api.list();
     } catch (error) {
       this.#failed(error);
-      return { changed: false, waiting: true };
+      return { changed_: false, waiting_: true };
     }
     this.#succeeded();
     this.#isListed = true;
-    const before = JSON.stringify(book.stored());
-    const missing = book.missingFrom(list, askedAt);
-    for (const jobId of missing) this.#fetches.add(jobId);
-    this.#chronicle.follow(list.flatMap((status) => book.answer(status, this.#answerKind(), askedAt)));
-    const changed = missing.length > 0 || JSON.stringify(book.stored()) !== before;
-    return { changed, waiting: this.#isWaiting() };
+    const before = JSON.stringify(book.stored_());
+    const missing = book.missingFrom_(list, askedAt);
+    for (const jobId of missing) this.#fetches.add_(jobId);
+    this.#chronicle.follow_(list.flatMap((status) => book.answer_(status, this.#answerKind(), askedAt)));
+    const changed = missing.length > 0 || JSON.stringify(book.stored_()) !== before;
+    return { changed_: changed, waiting_: this.#isWaiting() };
   }
 
   /** Nobody asks for what nobody sees, and polling asks anyway. */
@@ -392,44 +391,44 @@ export class JobsClient {
   }
 
   #askIfLive(): void {
-    if (this.#line?.state === 'open' && !isOffline()) void this.#list.ask();
+    if (this.#line?.state_ === 'open' && !isOffline()) void this.#list.ask_();
   }
 
   /** Ask for one job until there is an answer. Returns whether to try again later. */
   async #fetch(jobId: string, isCurrent: () => boolean): Promise<boolean> {
     if (this.#isUnauthorized() || isOffline()) return true;
-    const { book } = this.#chronicle;
-    const askedAt = book.clock;
+    const { book_: book } = this.#chronicle;
+    const askedAt = book.clock_;
     try {
       const status = await this.#api.status(jobId);
       if (!isCurrent()) return false;
       this.#succeeded();
-      this.#chronicle.follow(book.answer(status, this.#answerKind(), askedAt));
+      this.#chronicle.follow_(book.answer_(status, this.#answerKind(), askedAt));
     } catch (error) {
       if (!isCurrent()) return false;
       if (!(error instanceof JobsApiError) || error.status !== 404) {
         this.#failed(error);
         return true;
       }
-      this.#chronicle.follow(book.gone(jobId));
+      this.#chronicle.follow_(book.gone_(jobId));
     }
-    return book.isFinishing(jobId);
+    return book.isFinishing_(jobId);
   }
 
   #isWaiting(): boolean {
-    return this.#chronicle.book.live().length > 0;
+    return this.#chronicle.book_.live_().length > 0;
   }
 
   /** While polling, answers are all the news there is; otherwise the feed tells the same, in order. */
   #answerKind(): AnswerKind {
-    return this.#poller.isRunning ? 'polled' : 'asked';
+    return this.#poller.isRunning_ ? 'polled' : 'asked';
   }
 
   // --- what keeps updates from coming ----------------------------------------------------------
 
   #trouble(problem: JobsApiError | null): void {
     this.#problem = problem;
-    this.#chronicle.show();
+    this.#chronicle.show_();
   }
 
   #notLive(code: string, message: string): void {
@@ -443,8 +442,8 @@ export class JobsClient {
 
   #succeeded(): void {
     const wasUnauthorized = this.#isUnauthorized();
-    if (this.#line?.state === 'refused' && !wasUnauthorized) return;
-    if (wasUnauthorized) this.#line?.retryNow();
+    if (this.#line?.state_ === 'refused' && !wasUnauthorized) return;
+    if (wasUnauthorized) this.#line?.retryNow_();
     this.#trouble(null);
   }
 
@@ -454,9 +453,9 @@ export class JobsClient {
 
   #status(): ConnectionStatus {
     if (!this.#isAwake) return 'idle';
-    if (this.#line?.state === 'open') return 'live';
+    if (this.#line?.state_ === 'open') return 'live';
     if (isOffline()) return 'offline';
     if (this.#isUnauthorized()) return 'unauthorized';
-    return this.#poller.isRunning ? 'polling' : 'connecting';
+    return this.#poller.isRunning_ ? 'polling' : 'connecting';
   }
 }

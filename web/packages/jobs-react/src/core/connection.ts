@@ -16,14 +16,14 @@
  * resume anew.
  */
 
-import type { io, Socket } from 'socket.io-client';
+import { io, type Socket } from 'socket.io-client';
 
 import { backoff, spread } from './backoff.js';
 import { messageIn } from './errors.js';
 import { isFeedId } from './feed-id.js';
 import { timings } from './timings.js';
 import type { JobUpdate } from './types.js';
-import { isFields, numberOf, readUpdate, textOf } from './wire.js';
+import { fieldsOf, numberOf, readUpdate, textOf } from './wire.js';
 
 export type ConnectionState = 'closed' | 'connecting' | 'open' | 'down' | 'refused';
 
@@ -43,23 +43,21 @@ export type News =
 
 export interface ConnectionOwner {
   readonly userId: string;
-  /** Of socket.io-client. */
-  readonly io: typeof io;
   /** What to say who we are; asked for on every attempt. */
-  readonly token: () => Promise<string | null>;
-  readonly canRenewToken: () => boolean;
-  readonly lastEventId: () => string | null;
-  readonly hear: (news: News) => void;
+  readonly token_: () => Promise<string | null>;
+  readonly canRenewToken_: () => boolean;
+  readonly lastEventId_: () => string | null;
+  readonly hear_: (news: News) => void;
 }
 
 const MAX_REFUSALS = 3;
 
 export class Connection {
-  state: ConnectionState = 'closed';
+  state_: ConnectionState = 'closed';
   /** How many attempts have failed in a row. */
-  failures = 0;
+  failures_ = 0;
   /** Where the present connection resumed the feed. */
-  resumedFrom: string | null = null;
+  resumedFrom_: string | null = null;
 
   readonly #owner: ConnectionOwner;
   #socket: Socket | null = null;
@@ -74,25 +72,25 @@ export class Connection {
     this.#owner = owner;
   }
 
-  open(url: string): void {
+  open_(url: string): void {
     if (this.#socket !== null) return;
-    const socket = this.#owner.io(url, {
+    const socket = io(url, {
       auth: (give) => void this.#introduce(socket, give),
       // A websocket needs no sticky sessions; long-polling gets through where websockets do not.
       transports: ['websocket', 'polling'],
       tryAllTransports: true,
       forceNew: true,
-      timeout: timings.connect,
+      timeout: timings.connect_,
       autoConnect: false,
       reconnection: false,
     });
     this.#socket = socket;
     socket.on('connect', () => {
-      this.failures = 0;
+      this.failures_ = 0;
       this.#refusals = 0;
       this.#isDraining = false;
       this.#become('open');
-      this.#owner.hear({ kind: 'open', resumed: this.resumedFrom !== null });
+      this.#owner.hear_({ kind: 'open', resumed: this.resumedFrom_ !== null });
     });
     socket.on('disconnect', (reason) => {
       // Our own doing: whoever did it goes on.
@@ -103,11 +101,11 @@ export class Connection {
     socket.on('connect_error', (error) => this.#failed(error));
     socket.on('job:update', (payload: unknown) => {
       const update = readUpdate(payload);
-      if (update !== null) this.#owner.hear({ kind: 'update', update });
+      if (update !== null) this.#owner.hear_({ kind: 'update', update });
     });
     socket.on('resync', (payload: unknown) => {
-      const id = isFields(payload) ? payload['id'] : null;
-      this.#owner.hear({ kind: 'resync', id: isFeedId(id) ? id : null });
+      const { id } = fieldsOf(payload);
+      this.#owner.hear_({ kind: 'resync', id: isFeedId(id) ? id : null });
     });
     socket.on('token:expiring', () => void this.#renewUntilNew());
     socket.on('server:draining', (payload: unknown) => this.#draining(payload));
@@ -116,7 +114,7 @@ export class Connection {
     this.#connect();
   }
 
-  close(): void {
+  close_(): void {
     clearTimeout(this.#retryTimer);
     clearTimeout(this.#renewTimer);
     this.#socket?.removeAllListeners().disconnect();
@@ -125,37 +123,37 @@ export class Connection {
   }
 
   /** Attempts are vain until `retryNow()`: make none. An open connection stays while it lasts. */
-  hold(): void {
+  hold_(): void {
     this.#isHeld = true;
     clearTimeout(this.#retryTimer);
   }
 
   /** Connect anew, and resume where `lastEventId()` says now. */
-  reopen(): void {
-    if (this.state === 'closed' || this.state === 'refused') return;
+  reopen_(): void {
+    if (this.state_ === 'closed' || this.state_ === 'refused') return;
     clearTimeout(this.#retryTimer);
     // Down first, so that the farewell is taken for ours.
-    this.#become(this.state === 'open' ? 'down' : this.state);
+    this.#become(this.state_ === 'open' ? 'down' : this.state_);
     this.#socket?.disconnect();
     this.#connect();
   }
 
   /** Circumstances have changed (a new token, the network is back): do not wait any longer. */
-  retryNow(): void {
+  retryNow_(): void {
     this.#isHeld = false;
-    if (this.state === 'closed' || this.state === 'open') return;
+    if (this.state_ === 'closed' || this.state_ === 'open') return;
     clearTimeout(this.#retryTimer);
     this.#refusals = 0;
     this.#socket?.disconnect();
     this.#connect();
-    if (this.state === 'refused') this.#become('connecting');
+    if (this.state_ === 'refused') this.#become('connecting');
   }
 
   /** Give an open connection a newer token, if there is one. Returns whether there is no more to do. */
-  async renewToken(): Promise<boolean> {
+  async renewToken_(): Promise<boolean> {
     const socket = this.#socket;
-    if (this.state !== 'open') return true;
-    const token = await this.#owner.token().catch(() => null);
+    if (this.state_ !== 'open') return true;
+    const token = await this.#owner.token_().catch(() => null);
     if (!socket?.connected) return true;
     if (token === null || token === this.#tokenInUse) return false;
     this.#tokenInUse = token;
@@ -170,19 +168,19 @@ export class Connection {
   /** Who hands out tokens may hold on to one until shortly before its end: ask again and again. */
   async #renewUntilNew(): Promise<void> {
     clearTimeout(this.#renewTimer);
-    if ((await this.renewToken()) || !this.#owner.canRenewToken()) return;
-    this.#renewTimer = setTimeout(() => void this.#renewUntilNew(), timings.renewAgain);
+    if ((await this.renewToken_()) || !this.#owner.canRenewToken_()) return;
+    this.#renewTimer = setTimeout(() => void this.#renewUntilNew(), timings.renewAgain_);
   }
 
   async #introduce(socket: Socket, give: (auth: object) => void): Promise<void> {
     try {
-      const token = await this.#owner.token();
+      const token = await this.#owner.token_();
       this.#tokenInUse = token;
-      this.resumedFrom = this.#owner.lastEventId();
+      this.resumedFrom_ = this.#owner.lastEventId_();
       give({
         userId: this.#owner.userId,
         ...(token === null ? {} : { token }),
-        ...(this.resumedFrom === null ? {} : { lastEventId: this.resumedFrom }),
+        ...(this.resumedFrom_ === null ? {} : { lastEventId: this.resumedFrom_ }),
       });
     } catch (error) {
       this.#complain('token_unavailable', messageIn(error));
@@ -198,7 +196,7 @@ export class Connection {
       this.#refusals += 1;
       const [code, message] = refusalOf(error);
       const isAboutIdentity = /auth|token|identity|forbidden|origin/.test(code);
-      if (isAboutIdentity && this.#refusals >= (this.#owner.canRenewToken() ? MAX_REFUSALS : 1)) {
+      if (isAboutIdentity && this.#refusals >= (this.#owner.canRenewToken_() ? MAX_REFUSALS : 1)) {
         this.#complain(code, message);
         this.#become('refused');
         return;
@@ -209,36 +207,36 @@ export class Connection {
 
   /** An attempt has failed: make another. */
   #again(): void {
-    this.failures += 1;
-    this.#become(this.state);
+    this.failures_ += 1;
+    this.#become(this.state_);
     this.#retryLater();
   }
 
   /** Move at some moment of the time that is left, rather than with everybody else at its end. */
   #draining(payload: unknown): void {
-    const withinMs = isFields(payload) ? numberOf(payload['withinMs']) : null;
+    const withinMs = numberOf(fieldsOf(payload)['withinMs']);
     this.#isDraining = true;
-    this.#owner.hear({ kind: 'draining' });
+    this.#owner.hear_({ kind: 'draining' });
     clearTimeout(this.#retryTimer);
-    this.#retryTimer = setTimeout(() => this.reopen(), Math.random() * (withinMs ?? 0));
+    this.#retryTimer = setTimeout(() => this.reopen_(), Math.random() * (withinMs ?? 0));
   }
 
   #retryLater(): void {
     clearTimeout(this.#retryTimer);
     if (this.#isHeld) return;
     // Spread once is spread for good: who still finds nobody there need not wait as long again.
-    const wait = this.#isDraining && this.failures <= 1 ? spread() : backoff(this.failures);
+    const wait = this.#isDraining && this.failures_ <= 1 ? spread() : backoff(this.failures_);
     this.#retryTimer = setTimeout(() => this.#socket?.connect(), wait);
   }
 
   #complain(code: string, message: string): void {
-    this.#owner.hear({ kind: 'error', code, message });
+    this.#owner.hear_({ kind: 'error', code, message });
   }
 
   /** Reports also when the state stays the same, since `failures` may have grown. */
   #become(state: ConnectionState): void {
-    this.state = state;
-    this.#owner.hear({ kind: 'state', state, failures: this.failures });
+    this.state_ = state;
+    this.#owner.hear_({ kind: 'state', state, failures: this.failures_ });
   }
 }
 
@@ -254,6 +252,6 @@ function refusalOf({ data, message }: Error & { data?: unknown }): Refusal {
 }
 
 function refusalIn(payload: unknown): Refusal {
-  const fields = isFields(payload) ? payload : {};
-  return [textOf(fields['code']) ?? 'unknown', textOf(fields['message']) ?? ''];
+  const { code, message } = fieldsOf(payload);
+  return [textOf(code) ?? 'unknown', textOf(message) ?? ''];
 }

@@ -18,14 +18,14 @@ export class FetchQueue {
   }
 
   /** Fetch `jobId`; once more if that is under way, since its answer may be too old. */
-  add(jobId: string): void {
+  add_(jobId: string): void {
     if (this.#resting.has(jobId)) return;
     this.#waiting.add(jobId);
     this.#next();
   }
 
   /** Do not wait any longer with what failed before. */
-  retryNow(): void {
+  retryNow_(): void {
     for (const [jobId, timer] of [...this.#resting]) {
       clearTimeout(timer);
       this.#resting.delete(jobId);
@@ -35,7 +35,7 @@ export class FetchQueue {
     this.#next();
   }
 
-  clear(): void {
+  clear_(): void {
     this.#generation += 1;
     for (const timer of this.#resting.values()) clearTimeout(timer);
     this.#resting.clear();
@@ -68,10 +68,10 @@ export class FetchQueue {
   #rest(jobId: string): void {
     const tries = (this.#tries.get(jobId) ?? 0) + 1;
     this.#tries.set(jobId, tries);
-    const wait = Math.min(timings.retryMax, timings.retryMin * 2 ** (tries - 1));
+    const wait = Math.min(timings.retryMax_, timings.retryMin_ * 2 ** (tries - 1));
     const retry = (): void => {
       this.#resting.delete(jobId);
-      this.add(jobId);
+      this.add_(jobId);
     };
     this.#resting.set(jobId, setTimeout(retry, wait));
   }

@@ -11,12 +11,12 @@ export async function bearerOf(token: AuthToken | undefined): Promise<string | n
 export class Holders {
   readonly #sources: { readonly token: TokenSource }[] = [];
 
-  get isEmpty(): boolean {
+  get isEmpty_(): boolean {
     return this.#sources.length === 0;
   }
 
   /** Returns how to leave, which says whether it was a holder until then. */
-  add(token: TokenSource): () => boolean {
+  add_(token: TokenSource): () => boolean {
     const holder = { token };
     this.#sources.push(holder);
     return () => {
@@ -28,11 +28,11 @@ export class Holders {
   }
 
   /** Whether asking again may give another token. */
-  get canRenewToken(): boolean {
+  get canRenewToken_(): boolean {
     return typeof this.#latest() === 'function';
   }
 
-  token(): Promise<string | null> {
+  token_(): Promise<string | null> {
     return bearerOf(this.#latest());
   }
 

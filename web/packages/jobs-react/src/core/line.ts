@@ -47,9 +47,9 @@ type FromFollower =
 type Message = FromLeader | FromFollower;
 
 export class Line {
-  state: ConnectionState = 'closed';
+  state_: ConnectionState = 'closed';
   /** How many attempts to connect have failed in a row. */
-  failures = 0;
+  failures_ = 0;
 
   readonly #owner: ConnectionOwner;
   readonly #recent = new RecentUpdates();
@@ -77,30 +77,30 @@ export class Line {
     this.#owner = owner;
   }
 
-  open(url: string): void {
+  open_(url: string): void {
     if (this.#url !== null) return;
     this.#url = url;
     this.#become('connecting');
     void this.#join(url);
   }
 
-  close(): void {
+  close_(): void {
     this.#url = null;
     this.#leave();
     this.#become('closed');
   }
 
   /** Make no attempts until `retryNow()`. */
-  hold(): void {
+  hold_(): void {
     this.#isHeld = true;
-    this.#connection?.hold();
+    this.#connection?.hold_();
   }
 
   /** Circumstances have changed: whoever connects should not wait any longer. */
-  retryNow(): void {
+  retryNow_(): void {
     this.#isHeld = false;
     if (this.#connection !== null) {
-      this.#connection.retryNow();
+      this.#connection.retryNow_();
     } else if (this.#channel !== null) {
       if (this.#contest === null) void this.#compete();
       this.#post({ kind: 'retry' });
@@ -109,7 +109,7 @@ export class Line {
   }
 
   /** There may be another token: take it to the open connection, or to the group that it belongs to. */
-  async tokenChanged(): Promise<void> {
+  async tokenChanged_(): Promise<void> {
     const url = this.#url;
     if (url === null) return;
     const group = this.#channel && (await this.#nameGroup(url));
@@ -118,7 +118,7 @@ export class Line {
       this.#leave();
       this.#become('connecting');
       await this.#join(url);
-    } else await this.#connection?.renewToken();
+    } else await this.#connection?.renewToken_();
   }
 
   async #join(url: string): Promise<void> {
@@ -151,7 +151,7 @@ export class Line {
 
   async #nameGroup(url: string): Promise<string | null> {
     try {
-      return await nameOfGroup(url, this.#owner.userId, await this.#owner.token());
+      return await nameOfGroup(url, this.#owner.userId, await this.#owner.token_());
     } catch {
       // The connection asks again, and says what is wrong.
       return null;
@@ -193,22 +193,22 @@ export class Line {
     if (url === null) return;
     clearTimeout(this.#lifeTimer);
     this.#leader = this.#id;
-    this.#recent.startAfter(this.#owner.lastEventId());
+    this.#recent.startAfter_(this.#owner.lastEventId_());
     const connection = new Connection({
       ...this.#owner,
-      lastEventId: () => this.#recent.at,
-      hear: (news) => this.#pass(news),
+      lastEventId_: () => this.#recent.at_,
+      hear_: (news) => this.#pass(news),
     });
     this.#connection = connection;
-    if (this.#isHeld) connection.hold();
-    connection.open(url);
+    if (this.#isHeld) connection.hold_();
+    connection.open_(url);
   }
 
   /** No longer connect for others. */
   #stepDown(): void {
     const connection = this.#connection;
     this.#connection = null;
-    connection?.close();
+    connection?.close_();
     this.#release?.();
     this.#release = null;
   }
@@ -218,22 +218,22 @@ export class Line {
     const connection = this.#connection;
     // The farewell of a connection that has been given up is nobody's news.
     if (connection === null) return;
-    if (news.kind === 'update' && !this.#recent.add(news.update)) return;
+    if (news.kind === 'update' && !this.#recent.add_(news.update)) return;
     if (news.kind === 'resync') {
-      const asked = connection.resumedFrom;
-      const own = this.#owner.lastEventId();
+      const asked = connection.resumedFrom_;
+      const own = this.#owner.lastEventId_();
       if (asked !== null && own !== null && isAfter(own, asked)) {
         // A tab that slept for too long asked for what is gone; the others go on where they were.
         this.#say({ ...news, upTo: asked });
-        this.#recent.startAfter(own);
-        connection.reopen();
+        this.#recent.startAfter_(own);
+        connection.reopen_();
         return;
       }
-      this.#recent.startAfter(news.id);
+      this.#recent.startAfter_(news.id);
     }
     this.#say(news);
     this.#tell(news);
-    if (connection.state === 'refused') void this.#giveOthersATry();
+    if (connection.state_ === 'refused') void this.#giveOthersATry();
   }
 
   /** Our token is not taken, another tab's may be: let it lead, and stand back until ours changes. */
@@ -241,7 +241,7 @@ export class Line {
     const group = this.#group;
     if (group === null) return;
     const { pending = [] } = await navigator.locks.query();
-    if (this.#connection?.state !== 'refused' || !pending.some(({ name }) => name === group)) return;
+    if (this.#connection?.state_ !== 'refused' || !pending.some(({ name }) => name === group)) return;
     this.#contest?.abort();
     this.#contest = null;
     this.#stepDown();
@@ -250,14 +250,14 @@ export class Line {
 
   /** Bring a follower up to date whose place in the feed is `at`. */
   #receive(from: string, at: string | null, connection: Connection): void {
-    let updates = this.#recent.after(at);
+    let updates = this.#recent.after_(at);
     if (updates === null) {
       // It missed more than we remember: resume there, for everybody. All but it drop what they know.
-      this.#recent.startAfter(at);
-      connection.reopen();
+      this.#recent.startAfter_(at);
+      connection.reopen_();
       updates = [];
     }
-    const { state, failures } = connection;
+    const { state_: state, failures_: failures } = connection;
     this.#say({ kind: 'welcome', to: from, state, failures, updates });
     if (state === 'refused') void this.#giveOthersATry();
   }
@@ -267,7 +267,7 @@ export class Line {
   #greet(): void {
     if (this.#connection !== null) return;
     this.#turn = null;
-    this.#greetedAt = this.#owner.lastEventId();
+    this.#greetedAt = this.#owner.lastEventId_();
     this.#post({ kind: 'hello', from: this.#id, at: this.#greetedAt });
   }
 
@@ -276,7 +276,7 @@ export class Line {
     clearTimeout(this.#lifeTimer);
     const setAt = performance.now();
     this.#lifeTimer = setTimeout(() => {
-      const wasLate = performance.now() - setAt > 2 * timings.lifeSign;
+      const wasLate = performance.now() - setAt > 2 * timings.lifeSign_;
       this.#watchLeader();
       if (this.#isAnswered || wasLate) {
         // When it was our own timer that slept, the answer may still be on its way.
@@ -287,7 +287,7 @@ export class Line {
         this.#isAnswered = true;
         void this.#compete(true);
       }
-    }, timings.lifeSign * (1 + Math.random() / 2));
+    }, timings.lifeSign_ * (1 + Math.random() / 2));
   }
 
   #heard(message: Message): void {
@@ -297,7 +297,7 @@ export class Line {
     } else if (connection !== null) {
       if (message.kind === 'hello') this.#receive(message.from, message.at, connection);
       if (message.kind === 'ping') this.#say({ kind: 'alive' });
-      if (message.kind === 'retry') connection.retryNow();
+      if (message.kind === 'retry') connection.retryNow_();
     }
   }
 
@@ -318,7 +318,7 @@ export class Line {
   }
 
   #obey(word: FromLeader, isWelcome: boolean): void {
-    const own = this.#owner.lastEventId();
+    const own = this.#owner.lastEventId_();
     switch (word.kind) {
       case 'alive':
         return;
@@ -343,10 +343,10 @@ export class Line {
 
   #tell(news: News): void {
     if (news.kind === 'state') {
-      this.state = news.state;
-      this.failures = news.failures;
+      this.state_ = news.state;
+      this.failures_ = news.failures;
     }
-    this.#owner.hear(news);
+    this.#owner.hear_(news);
   }
 
   #say(word: Word): void {

@@ -16,22 +16,22 @@ export class PlaceWatch {
   }
 
   /** These are the jobs now. */
-  look(jobs: readonly Job[]): void {
+  look_(jobs: readonly Job[]): void {
     const before = this.#waiting;
     this.#waiting = new Set(jobs.filter(isInLine).map((job) => job.jobId));
     if (this.#waiting.size === 0) this.#stop();
-    else if ([...this.#waiting].some((jobId) => !before.has(jobId))) this.#askIn(timings.placeFirst);
+    else if ([...this.#waiting].some((jobId) => !before.has(jobId))) this.#askIn(timings.placeFirst_);
   }
 
   /** Somebody looks again, perhaps after a long time. */
-  refresh(): void {
+  refresh_(): void {
     if (this.#waiting.size > 0) this.#askIn(0);
   }
 
   #askIn(wait: number): void {
     this.#stop();
     this.#timer = setTimeout(() => {
-      this.#askIn(timings.placeAgain);
+      this.#askIn(timings.placeAgain_);
       this.#ask();
     }, jittered(wait));
   }

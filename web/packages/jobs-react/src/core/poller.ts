@@ -4,8 +4,8 @@ import { timings } from './timings.js';
 
 /** What a poll found: whether anything had changed, and whether there is anything to wait for. */
 export interface PollOutcome {
-  readonly changed: boolean;
-  readonly waiting: boolean;
+  readonly changed_: boolean;
+  readonly waiting_: boolean;
 }
 
 /**
@@ -17,13 +17,13 @@ export class Poller {
   #timer: ReturnType<typeof setTimeout> | undefined;
   #isRunning = false;
   #isAsking = false;
-  #interval = timings.pollMin;
+  #interval = timings.pollMin_;
 
   constructor(poll: () => Promise<PollOutcome>) {
     this.#poll = poll;
   }
 
-  get isRunning(): boolean {
+  get isRunning_(): boolean {
     return this.#isRunning;
   }
 
@@ -31,22 +31,22 @@ export class Poller {
    * Start: with a first question at once where something is awaited, else at some time of the
    * resting interval. Starting twice is fine.
    */
-  start(isAwaiting: boolean): void {
+  start_(isAwaiting: boolean): void {
     if (this.#isRunning) return;
     this.#isRunning = true;
-    if (isAwaiting) this.poke();
-    else this.#timer = setTimeout(() => void this.#ask(), Math.random() * timings.pollIdle);
+    if (isAwaiting) this.poke_();
+    else this.#timer = setTimeout(() => void this.#ask(), Math.random() * timings.pollIdle_);
   }
 
-  stop(): void {
+  stop_(): void {
     this.#isRunning = false;
     clearTimeout(this.#timer);
   }
 
   /** Something is expected: ask now, and be quick again. */
-  poke(): void {
+  poke_(): void {
     if (!this.#isRunning) return;
-    this.#interval = timings.pollMin;
+    this.#interval = timings.pollMin_;
     clearTimeout(this.#timer);
     void this.#ask();
   }
@@ -54,12 +54,12 @@ export class Poller {
   async #ask(): Promise<void> {
     if (this.#isAsking) return;
     this.#isAsking = true;
-    const { changed, waiting } = await this.#poll();
+    const { changed_: changed, waiting_: waiting } = await this.#poll();
     this.#isAsking = false;
     if (!this.#isRunning) return;
-    this.#interval = changed ? timings.pollMin : Math.min(timings.pollMax, this.#interval * 1.5);
+    this.#interval = changed ? timings.pollMin_ : Math.min(timings.pollMax_, this.#interval * 1.5);
     const isResting = !waiting || isHidden();
     clearTimeout(this.#timer);
-    this.#timer = setTimeout(() => void this.#ask(), jittered(isResting ? timings.pollIdle : this.#interval));
+    this.#timer = setTimeout(() => void this.#ask(), jittered(isResting ? timings.pollIdle_ : this.#interval));
   }
 }

@@ -13,7 +13,7 @@ export class Question<Answer> {
     this.#mayRepeat = mayRepeat;
   }
 
-  ask(): Promise<Answer> {
+  ask_(): Promise<Answer> {
     if (this.#answer !== null) {
       this.#isStale = true;
       return this.#answer;
@@ -22,7 +22,7 @@ export class Question<Answer> {
       this.#answer = null;
       if (!this.#isStale || !this.#mayRepeat()) return;
       this.#isStale = false;
-      void this.ask();
+      void this.ask_();
     });
     return this.#answer;
   }

@@ -10,19 +10,19 @@ export class RecentUpdates {
   #kept: JobUpdate[] = [];
 
   /** The last entry of the stretch: where a connection goes on. */
-  get at(): string | null {
+  get at_(): string | null {
     return this.#at;
   }
 
   /** Begin a new stretch after `id`. */
-  startAfter(id: string | null): void {
+  startAfter_(id: string | null): void {
     this.#from = id;
     this.#at = id;
     this.#kept = [];
   }
 
   /** Returns false for an entry that the stretch has already passed. */
-  add(update: JobUpdate): boolean {
+  add_(update: JobUpdate): boolean {
     if (!isAfter(update.id, this.#at)) return false;
     this.#at = update.id;
     this.#kept.push(update);
@@ -31,7 +31,7 @@ export class RecentUpdates {
   }
 
   /** Everything after `id`, or null when the stretch begins later than that. */
-  after(id: string | null): JobUpdate[] | null {
+  after_(id: string | null): JobUpdate[] | null {
     // Who has no place in the feed yet hears what happens from now on, and asks for the rest.
     if (id === null) return [];
     if (this.#from === null || isAfter(this.#from, id)) return null;

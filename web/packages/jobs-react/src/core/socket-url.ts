@@ -1,6 +1,6 @@
 /** Where the Socket.IO gateway is, when nobody has said. */
 
-import { isFields, textOf } from './wire.js';
+import { fieldsOf, textOf } from './wire.js';
 
 declare const process: { readonly env: { readonly NEXT_PUBLIC_SOCKET_URL?: string } };
 
@@ -23,8 +23,7 @@ function bundledUrl(): string | null {
 async function configuredUrl(apiUrl: string): Promise<string | null> {
   try {
     const response = await fetch(`${apiUrl}/api/config`, { headers: { accept: 'application/json' } });
-    const config: unknown = await response.json();
-    return isFields(config) ? textOf(config['socketUrl']) : null;
+    return textOf(fieldsOf(await response.json())['socketUrl']);
   } catch {
     return null;
   }

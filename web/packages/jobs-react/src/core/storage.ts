@@ -6,7 +6,7 @@
 import { isAfter, isFeedId } from './feed-id.js';
 import { isFinal } from './job.js';
 import type { JobStatusResponse } from './types.js';
-import { isFields, readStatus } from './wire.js';
+import { fieldsOf, listOf, readStatus } from './wire.js';
 
 export interface StoredJob extends JobStatusResponse {
   /** Its end has been announced. */
@@ -27,11 +27,10 @@ const MAX_SHOWN = 20;
 const ENDED_FOR_MS = 48 * 60 * 60 * 1_000;
 
 export function loadState(userId: string): StoredState {
-  const state: unknown = attempt(() => JSON.parse(localStorage.getItem(keyOf(userId)) ?? ''));
-  if (!isFields(state) || !Array.isArray(state['jobs'])) return { jobs: [], lastEventId: null };
+  const { jobs, lastEventId } = fieldsOf(attempt(() => JSON.parse(localStorage.getItem(keyOf(userId)) ?? '') as unknown));
   return {
-    jobs: state['jobs'].map(readStored).filter((job) => job !== null),
-    lastEventId: isFeedId(state['lastEventId']) ? state['lastEventId'] : null,
+    jobs: listOf(jobs).map(readStored).filter((job) => job !== null),
+    lastEventId: isFeedId(lastEventId) ? lastEventId : null,
   };
 }
 
@@ -100,12 +99,8 @@ function hideBeyond(limit: number, jobs: readonly StoredJob[]): StoredJob[] {
 
 function readStored(value: unknown): StoredJob | null {
   const status = readStatus(value);
-  if (status === null || !isFields(value)) return null;
-  return {
-    ...status,
-    settled: value['settled'] === true && isFinal(status.status),
-    dismissed: value['dismissed'] === true,
-  };
+  const { settled, dismissed } = fieldsOf(value);
+  return status && { ...status, settled: settled === true && isFinal(status.status), dismissed: dismissed === true };
 }
 
 /** Private windows and full quotas throw on any access, garbled text when it is read: the jobs go on without a memory. */

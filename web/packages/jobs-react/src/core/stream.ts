@@ -6,7 +6,7 @@ import { JobsApiError } from './errors.js';
 import { bearerOf } from './holders.js';
 import { timings } from './timings.js';
 import type { AuthToken } from './types.js';
-import { isFields, textOf } from './wire.js';
+import { fieldsOf, textOf } from './wire.js';
 
 const BEGINNING = '-1';
 
@@ -59,7 +59,7 @@ export class JobStream {
       this.#linger = setTimeout(() => {
         this.#stop();
         this.#onIdle();
-      }, timings.linger);
+      }, timings.linger_);
     };
   };
 
@@ -128,7 +128,7 @@ export class JobStream {
     // A connection that is dead without a word is given up: a live one tells something every 15 s.
     const silence = new AbortController();
     const give = (): void => silence.abort();
-    let timer = setTimeout(give, timings.silence);
+    let timer = setTimeout(give, timings.silence_);
     try {
       const response = await fetch(url, {
         headers,
@@ -145,7 +145,7 @@ export class JobStream {
         const { done, value } = await reader.read();
         if (done || signal.aborted) return;
         clearTimeout(timer);
-        timer = setTimeout(give, timings.silence);
+        timer = setTimeout(give, timings.silence_);
         const events = (rest + value).split('\n\n');
         rest = events.pop() ?? '';
         for (const event of events) {
@@ -166,10 +166,11 @@ export class JobStream {
 
   /** Text counts once its place is known: only so is nothing lost or doubled by a break. */
   #take(data: string, control: unknown): void {
-    const offset = isFields(control) ? textOf(control['streamNextOffset']) : null;
-    if (!isFields(control) || offset === null) return;
+    const { streamNextOffset, streamClosed } = fieldsOf(control);
+    const offset = textOf(streamNextOffset);
+    if (offset === null) return;
     this.#offset = offset;
-    const isEnded = control['streamClosed'] === true;
+    const isEnded = streamClosed === true;
     this.#change({ text: this.#snapshot.text + data, isEnded, isLive: !isEnded, error: null });
   }
 
