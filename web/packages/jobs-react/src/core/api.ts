@@ -170,11 +170,7 @@ function agreed<T>(answer: T | null): T {
 }
 
 function unreadable(): JobsApiError {
-  return localProblem(
-    'unreadable_answer',
-    'The server gave an answer that this client cannot read.',
-    'Check that `apiUrl` points at the CareerLens Jobs API.',
-  );
+  return localProblem('unreadable_answer', 'The server gave no answer of the CareerLens Jobs API. Check `apiUrl`.');
 }
 
 export function unreachable(cause: unknown): JobsApiError {

@@ -131,11 +131,7 @@ export class JobsClient {
   readonly createJob = async (input: JobInput): Promise<string> => {
     const { userId = this.userId, ...fields } = input;
     if (userId !== this.userId) {
-      throw localProblem(
-        'wrong_user',
-        'A job can only be created for the user who is signed in.',
-        `Expected \`userId\` to be ${JSON.stringify(this.userId)} or left out, got ${JSON.stringify(userId)}.`,
-      );
+      throw localProblem('wrong_user', `Jobs can only be created for ${this.userId}, not for ${userId}.`);
     }
     const created = await this.#api.create(fields);
     this.#chronicle.restore_();
@@ -169,11 +165,7 @@ export class JobsClient {
   readonly retryJob = async (jobId: string): Promise<string> => {
     const input = this.#chronicle.inputOf_(jobId);
     if (input === undefined) {
-      throw localProblem(
-        'input_unknown',
-        'Only jobs that this page created can be tried again from here.',
-        `What ${JSON.stringify(jobId)} was created from is not kept. Create it anew.`,
-      );
+      throw localProblem('input_unknown', 'Only jobs that this page created can be tried again.');
     }
     const newId = await this.createJob(input);
     this.dismissJob(jobId);

@@ -1,7 +1,6 @@
 import type { QueuePlace } from './types.js';
 
-const ORDINALS = new Intl.PluralRules('en', { type: 'ordinal' });
-const SUFFIXES: Readonly<Partial<Record<Intl.LDMLPluralRule, string>>> = { one: 'st', two: 'nd', few: 'rd' };
+const SUFFIXES = ['th', 'st', 'nd', 'rd'];
 
 /** A place in line in English: `3rd in line, about 40 s`. */
 export function placeInWords({ position, estimatedWaitMs }: QueuePlace): string {
@@ -12,7 +11,8 @@ export function placeInWords({ position, estimatedWaitMs }: QueuePlace): string 
 /** `Next`, `2nd`, `1,003rd`. */
 export function ordinal(position: number): string {
   if (position === 1) return 'Next';
-  return `${position.toLocaleString('en')}${SUFFIXES[ORDINALS.select(position)] ?? 'th'}`;
+  const isTeen = /1\d$/.test(`${position}`);
+  return `${position.toLocaleString('en')}${(!isTeen && SUFFIXES[position % 10]) || 'th'}`;
 }
 
 /** `40 s`, `12 min`, `3 h`. Rounded up, and the more roughly the longer: an estimate is not to look like a promise. */

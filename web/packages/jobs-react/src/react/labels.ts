@@ -51,9 +51,9 @@ export const ENGLISH: JobLabels = {
   clearEnded: 'Clear finished',
   showMore: (count) => `Show ${count} more`,
   showFewer: 'Show fewer',
-  polling: 'Live updates are interrupted. Checking every few seconds instead.',
-  offline: 'You are offline. Your jobs go on; news of them follows when you are back.',
-  unauthorized: 'Your session has ended. Sign in again to see how your jobs are doing.',
+  polling: 'Live updates are interrupted. Checking every few seconds.',
+  offline: 'You are offline. Your jobs go on.',
+  unauthorized: 'Your session has ended. Sign in again.',
 };
 
 /** `resume-optimization` as people write it: `Resume optimization`. */

@@ -89,6 +89,7 @@ export const STYLES = `:root {
 .clj-card,
 .clj-note,
 .clj-button {
+  min-height: 1.75rem;
   border: 1px solid var(--clj-border);
   background: var(--clj-surface);
   box-shadow: 0 .5rem 1.5rem -.5rem #0006;
@@ -154,6 +155,7 @@ export const STYLES = `:root {
 }
 
 .clj-button {
+  min-height: 1.75rem;
   padding: .25rem .75rem;
   border-radius: .5rem;
   color: inherit;
@@ -207,6 +209,10 @@ export const STYLES = `:root {
 @media (prefers-reduced-motion) {
   .clj-icon {
     animation: none !important;
+  }
+
+  .clj-progress :indeterminate {
+    appearance: none;
   }
 }
 `;
