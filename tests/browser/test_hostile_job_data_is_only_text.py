@@ -140,7 +140,7 @@ async def test_hostile_progress_and_a_hostile_error_are_shown_as_text(
                     {"event": "progress", "jobId": job_id, "data": progress},
                 )
             await expect(page.get_by_role("progressbar")).to_have_attribute(
-                "value", str(len(PAYLOADS))
+                "aria-valuenow", str(len(PAYLOADS))
             )
             await harm.is_none()
             reason = " ".join(PAYLOADS)
