@@ -36,6 +36,7 @@ class SlowFeed(Feed):
 
     def __init__(self, chance: random.Random) -> None:
         self.entries: list[Entry] = []
+        self.delivered = 0
         self._chance = chance
         self._interests: set[Interest] = set()
         self._fetching: set[asyncio.Task[None]] = set()
