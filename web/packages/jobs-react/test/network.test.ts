@@ -43,6 +43,22 @@ it('tries nothing while there is no network, and carries on at once when it is b
   await eventually(() => expect(page.heard).toEqual(['progress 10', 'progress 50']));
 });
 
+it('tells what a connection has missed that had no place to resume from', async () => {
+  const backend = await startBackend();
+  timings.downGrace_ = 60_000;
+  const page = openPage(backend);
+  const jobId = await page.client.createJob({ type: 'resume-optimization' });
+  await eventually(() => expect(page.client.getSnapshot().status).toBe('live'));
+  backend.cutSockets();
+  backend.begin(jobId);
+  backend.progress(jobId, 50);
+  await eventually(() => expect(page.heard).toEqual(['progress 50']));
+
+  backend.progress(jobId, 60);
+  backend.complete(jobId, 'report');
+  await eventually(() => expect(page.heard).toEqual(['progress 50', 'progress 60', 'complete "report"']));
+});
+
 it('a page that opens without a network waits for it', async () => {
   const backend = await startBackend();
   network(false);

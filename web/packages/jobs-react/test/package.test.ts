@@ -55,10 +55,10 @@ const HOOKS = 'JobsProvider, useBackgroundJobs, useCreateJob, useJob, useJobStre
 const ERRORS = 'JobsApiError, JobFailedError, forgetStoredJobs';
 
 // The budgets, in kB (1,000 bytes), compressed, without socket.io-client and React.
-it('weighs at most 16.7 kB with all that it exports', async () => {
+it('weighs at most 16.8 kB with all that it exports', async () => {
   const all = await bundle("export * from '@careerlens/jobs-react'");
   for (const part of ['BroadcastChannel', '/stream?live=sse', 'clj-card', 'socket.io-client']) expect(all).toContain(part);
-  expect(kilobytes(all)).toBeLessThan(16.7);
+  expect(kilobytes(all)).toBeLessThan(16.8);
 });
 
 it('weighs at most 12.9 kB with all that keeps jobs up to date: hooks, connection, tabs, polling, text', async () => {

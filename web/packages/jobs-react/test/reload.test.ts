@@ -210,4 +210,9 @@ it('an end that one tab knows from polling outlives a tab at the same place in t
   // The feed has gone on, and may have reopened it.
   saveState('polling', { jobs: [running], lastEventId: '8-0' });
   expect(loadState('polling').jobs).toMatchObject([running]);
+
+  // Nor does it matter that the one who polled has never heard of the feed.
+  saveState('alone', { jobs: [{ ...ended, dismissed: true }], lastEventId: null });
+  saveState('alone', { jobs: [running], lastEventId: '7-0' });
+  expect(loadState('alone').jobs).toMatchObject([{ ...ended, dismissed: true }]);
 });

@@ -55,6 +55,7 @@ export class JobsClient {
 
   #isAwake = false;
   #wasOpen = false;
+  #hasMissed = false;
   #problem: JobsApiError | null = null;
   /** The server's list has been seen since we woke. */
   #isListed = false;
@@ -191,7 +192,7 @@ export class JobsClient {
     if (this.#isAwake) return;
     this.#isAwake = true;
     this.#chronicle.restore_();
-    this.#wasOpen = false;
+    this.#wasOpen = this.#hasMissed = false;
     this.#isListed = false;
     this.#problem = null;
     this.#stopWatching = watchPage({
@@ -329,6 +330,8 @@ export class JobsClient {
   }
 
   #opened(resumed: boolean): void {
+    // A place to resume from comes with the first entry; without one, only an answer has what was missed.
+    this.#hasMissed ||= this.#wasOpen && this.#chronicle.book_.lastEventId_ === null;
     this.#wasOpen = true;
     this.#isDraining = false;
     clearTimeout(this.#firstListTimer);
@@ -360,6 +363,7 @@ export class JobsClient {
   async #askForList(): Promise<PollOutcome> {
     const { book_: book } = this.#chronicle;
     const askedAt = book.clock_;
+    const hasMissed = this.#hasMissed;
     let list: JobStatusResponse[];
     try {
       list = await this.#api.list();
@@ -372,7 +376,9 @@ export class JobsClient {
     const before = JSON.stringify(book.stored_());
     const missing = book.missingFrom_(list, askedAt);
     for (const jobId of missing) this.#fetches.add_(jobId);
-    this.#chronicle.follow_(list.flatMap((status) => book.answer_(status, this.#answerKind(), askedAt)));
+    const kind = hasMissed ? 'polled' : this.#answerKind();
+    if (hasMissed) this.#hasMissed = false;
+    this.#chronicle.follow_(list.flatMap((status) => book.answer_(status, kind, askedAt)));
     const changed = missing.length > 0 || JSON.stringify(book.stored_()) !== before;
     return { changed_: changed, waiting_: this.#isWaiting() };
   }

@@ -52,8 +52,8 @@ function merge(stored: StoredState, ours: StoredState): StoredState {
   const isBehind = stored.lastEventId !== null && isAfter(stored.lastEventId, ours.lastEventId);
   const [newer, older] = isBehind ? [stored, ours] : [ours, stored];
   const before = new Map(older.jobs.map((job) => [job.jobId, job]));
-  // At the same place in the feed, whoever knows of an end has it from polling, and is right.
-  const isLevel = stored.lastEventId === ours.lastEventId;
+  // At the same place in the feed, or without one, whoever knows of an end has it from polling, and is right.
+  const isLevel = older.lastEventId === null || stored.lastEventId === ours.lastEventId;
   const jobs = newer.jobs.map((job) => {
     const other = before.get(job.jobId);
     if (isLevel && other?.settled === true && !job.settled) return other;
