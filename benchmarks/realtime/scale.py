@@ -12,6 +12,7 @@ import resource
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
@@ -21,7 +22,8 @@ import httpx
 from processes import cpu_s, memory_mb
 
 HERE = Path(__file__).parent
-PACKAGE = HERE.parents[1] / "web/packages/jobs-react/dist/core/connection.js"
+WEB = HERE.parents[1] / "web"
+BUNDLER = WEB / "node_modules/.bin/esbuild"
 AT_ONCE = 50
 SETTLES_WITHIN_S = 300.0
 REQUESTS_PER_S = 20
@@ -45,8 +47,8 @@ def check_limits(clients: int) -> None:
         )
     if soft != resource.RLIM_INFINITY and soft < wanted:
         resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
-    if not PACKAGE.exists():
-        raise SystemExit("The client package is not built. Type: make web")
+    if not BUNDLER.exists():
+        raise SystemExit("What bundles the client package is not installed. Type: make web")
 
 
 class Tabs:
@@ -73,19 +75,27 @@ class Tabs:
 @asynccontextmanager
 async def tabs_of(url: str, tokens: Sequence[str]) -> AsyncIterator[Tabs]:
     """A client for each token, which begin to connect at once."""
-    process = await asyncio.create_subprocess_exec(
-        *("node", "--max-old-space-size=6144", str(HERE / "tabs.mjs"), url, str(AT_ONCE)),
-        stdin=asyncio.subprocess.PIPE,
-        stdout=asyncio.subprocess.PIPE,
-    )
-    assert process.stdin is not None
-    process.stdin.write("".join(f"{token}\n" for token in tokens).encode() + b"\n")
-    await process.stdin.drain()
-    try:
-        yield Tabs(process)
-    finally:
-        process.kill()
-        await process.wait()
+    with tempfile.TemporaryDirectory() as folder:
+        built = f"{folder}/tabs.cjs"
+        bundling = await asyncio.create_subprocess_exec(
+            *(str(BUNDLER), str(HERE / "tabs.mjs"), "--bundle", "--platform=node", "--format=cjs"),
+            *(f"--outfile={built}", "--log-level=error"),
+        )
+        if await bundling.wait():
+            raise SystemExit("The client package cannot be bundled.")
+        process = await asyncio.create_subprocess_exec(
+            *("node", "--max-old-space-size=6144", built, url, str(AT_ONCE)),
+            stdin=asyncio.subprocess.PIPE,
+            stdout=asyncio.subprocess.PIPE,
+        )
+        assert process.stdin is not None
+        process.stdin.write("".join(f"{token}\n" for token in tokens).encode() + b"\n")
+        await process.stdin.drain()
+        try:
+            yield Tabs(process)
+        finally:
+            process.kill()
+            await process.wait()
 
 
 class Asker:

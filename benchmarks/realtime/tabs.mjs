@@ -2,7 +2,7 @@
 // the package's own waits before it comes back. Reads one token a line, then says ten times a second
 // how many are open, how often any was opened, and how often one was refused.
 import { createInterface } from 'node:readline';
-import { Connection } from '../../web/packages/jobs-react/dist/core/connection.js';
+import { Connection } from '../../web/packages/jobs-react/src/core/connection.ts';
 
 const [url, atOnce] = [process.argv[2], Number(process.argv[3])];
 const waiting = [];
@@ -20,10 +20,10 @@ function openNext() {
   let last = null;
   const connection = new Connection({
     userId: '',
-    token: async () => token,
-    canRenewToken: () => false,
-    lastEventId: () => last,
-    hear: (news) => {
+    token_: async () => token,
+    canRenewToken_: () => false,
+    lastEventId_: () => last,
+    hear_: (news) => {
       if (news.kind === 'state') {
         open += Number(news.state === 'open') - Number(isOpen);
         isOpen = news.state === 'open';
@@ -42,14 +42,16 @@ function openNext() {
       }
     },
   });
-  connection.open(url);
+  connection.open_(url);
 }
 
-for await (const line of createInterface({ input: process.stdin })) {
-  if (line) waiting.push(line);
-  else break;
-}
-for (let n = 0; n < atOnce; n += 1) openNext();
-setInterval(() => {
-  process.stdout.write(`${JSON.stringify({ open, opened, refused, errors, updates })}\n`);
-}, 100);
+createInterface({ input: process.stdin }).on('line', (line) => {
+  if (line) {
+    waiting.push(line);
+    return;
+  }
+  for (let n = 0; n < atOnce; n += 1) openNext();
+  setInterval(() => {
+    process.stdout.write(`${JSON.stringify({ open, opened, refused, errors, updates })}\n`);
+  }, 100);
+});

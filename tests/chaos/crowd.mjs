@@ -15,10 +15,10 @@ function openNext() {
   if (client === undefined) return;
   const connection = new Connection({
     userId: '',
-    token: async () => client.token,
-    canRenewToken: () => false,
-    lastEventId: () => client.ids.at(-1) ?? null,
-    hear: ({ kind, ...news }) => {
+    token_: async () => client.token,
+    canRenewToken_: () => false,
+    lastEventId_: () => client.ids.at(-1) ?? null,
+    hear_: ({ kind, ...news }) => {
       if (kind === 'state') {
         client.isOpen = news.state === 'open';
         client.hasFailed ||= news.failures > 0;
@@ -32,7 +32,7 @@ function openNext() {
       }
     },
   });
-  connection.open(url);
+  connection.open_(url);
 }
 
 const say = (message) => process.stdout.write(`${JSON.stringify(message)}\n`);
