@@ -145,6 +145,7 @@ async def test_who_is_refused_is_told_why(
 ) -> None:
     refusal = await browser.open(gateway, auth={"token": "forged"}, transports=transports)
     assert refusal["code"] == "unauthorized"
+    assert [heard["data"] for heard in browser.all("connect_error")] == [refusal]
 
 
 async def test_an_event_that_nobody_answers_ends_in_the_clients_own_timeout(

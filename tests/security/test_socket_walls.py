@@ -174,6 +174,13 @@ async def test_another_origin_is_refused_in_the_middle_of_a_session(
     assert stolen.status_code == 403
 
 
+async def test_no_error_is_shown_to_a_page_that_is_not_listed(http: httpx.AsyncClient) -> None:
+    too_much = "&".join(f"a{number}=1" for number in range(2_000))
+    answer = await http.get(f"{POLLING}&{too_much}", headers={"Origin": "https://evil.example"})
+    assert answer.status_code == 403
+    assert "access-control-allow-origin" not in answer.headers
+
+
 @pytest.mark.parametrize("origins", [(), ("*",), ("null",)])
 async def test_no_setting_lets_every_page_in(redis_url: str, origins: tuple[str, ...]) -> None:
     async with (
@@ -228,6 +235,15 @@ async def test_who_proves_nothing_is_told_so_and_hears_nothing(
     assert refusal["data"]["code"] == "unauthorized"
     assert client.heard == []
     await eventually(lambda: not gateway.gateway.sessions)
+
+
+async def test_who_polls_and_is_refused_hears_why_and_of_no_error_before(
+    http: httpx.AsyncClient,
+) -> None:
+    sid = await polling_sid(http)
+    introduced = await http.post(f"{POLLING}&sid={sid}", content='40{"token":"forged"}')
+    assert (introduced.status_code, introduced.text) == (200, "ok")
+    assert '"code":"unauthorized"' in (await http.get(f"{POLLING}&sid={sid}")).text
 
 
 async def test_an_expired_or_forged_token_is_refused(gateway: RunningGateway) -> None:

@@ -22,6 +22,7 @@ from careerlens.realtime.connection import (
     Limits,
 )
 from careerlens.realtime.frames import text_frame
+from careerlens.realtime.offences import OFFENCES
 from careerlens.realtime.request import (
     BAD_METHOD,
     BAD_REQUEST,
@@ -45,7 +46,6 @@ _SEPARATOR = "\x1e"
 _MAX_PACKETS_PER_POST = 64
 # Python's client refuses a body with more; browsers take any number.
 _MAX_PACKETS_PER_POLL = 16
-_ORDINARY = frozenset({"client_closed", "client_left", "transport_closed"})
 _PROBE_ANSWER = text_frame(PONG + PROBE)
 
 
@@ -92,9 +92,10 @@ class Endpoint:
             await request.refuse(error)
 
     def _check(self, head: Head) -> None:
-        head.read_query()
+        # The origin first: answers to a page that is listed may be read by it, errors as well.
         if head.origin is not None and head.origin not in self._origins:
             raise BadRequestError(*FORBIDDEN, status=403)
+        head.read_query()
 
     # Long-polling
 
@@ -149,7 +150,9 @@ class Endpoint:
             await self._take_packets(connection, await self._body(request))
         finally:
             connection.is_posted_to = False
-        if connection.closed_because not in {None, *_ORDINARY}:
+        # Who was refused, or has to go for another reason, is told so by the poll: an error here
+        # would be heard first, and clients would take it for a lost connection.
+        if connection.closed_because in OFFENCES:
             raise BadRequestError(*BAD_REQUEST)
         await request.answer(200, b"ok")
 
