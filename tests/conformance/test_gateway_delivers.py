@@ -7,8 +7,10 @@ from collections.abc import AsyncIterator
 
 import httpx
 import pytest
+import socketio
 from redis.asyncio import Redis
 
+from careerlens.jobs.ids import new_job_id
 from careerlens.jobs.keys import feed_key, wake_channel
 from careerlens.jobs.model import JobEventKind, JobProgress, JobStatus, JobUpdate
 from careerlens.realtime.entries import RESYNC_FIELD, UPDATE_FIELD, encode_update
@@ -235,6 +237,28 @@ async def test_a_foreign_producers_job_reaches_its_owners_socket(
             assert answer["status"]["result"] == {"score": 7}
             assert (await other.call("subscribe:job", job_id))["error"]["code"] == "not_found"
         assert other.updates == []
+
+
+async def test_a_job_that_cannot_be_read_costs_nobody_their_connection(
+    redis: Redis, gateway: RunningGateway
+) -> None:
+    job_id = new_job_id("ada", "echo")
+    await redis.set(f"bull:echo:{job_id}", "a key of another kind")
+    async with connected(gateway, "ada") as client:
+        answer = await client.call("subscribe:job", str(job_id))
+        assert (answer["ok"], answer["error"]["code"]) == (False, "unavailable")
+        await tell(redis, "ada", 1)
+        await client.hears("job:update")
+
+
+async def test_who_cannot_be_let_in_since_their_feed_cannot_be_read_is_told_so(
+    redis: Redis, gateway: RunningGateway
+) -> None:
+    await redis.set(feed_key("ada"), "a key of another kind")
+    client = Client()
+    with pytest.raises(socketio.exceptions.ConnectionError):
+        await client.connect(gateway, {"token": token("ada")})
+    assert client.refusals[0]["code"] == "unavailable"
 
 
 async def test_a_draining_gateway_says_so_and_closes(redis_url: str) -> None:

@@ -168,3 +168,17 @@ async def test_a_stream_that_is_left_leaves_nothing_behind(world: World) -> None
     assert world.feed.channels
     await stream.aclose()
     assert not world.feed.channels
+
+
+async def test_a_status_that_cannot_be_read_for_now_ends_no_stream(world: World) -> None:
+    job_id = await world.driver.add("ada")
+    await told(world.feed, "ada", 1)
+    key = world.driver.queue.keys.job(job_id)
+    async with aclosing(await world.stream("ada", job_id, ping_interval_s=0.05)) as stream:
+        await anext(stream)
+        await world.link.call("RENAME", key, "aside")
+        await world.link.call("SET", key, "a key of another kind")
+        assert [await anext(stream) for _ in range(3)] == [b": ping\n\n"] * 3
+        await world.link.call("RENAME", "aside", key)
+        await world.driver.run_one()
+        assert [event for event, *_ in await rest_of(stream)][-1] == "job:update"

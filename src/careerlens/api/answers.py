@@ -6,7 +6,6 @@ from collections.abc import Awaitable, Callable
 
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
-from redis.exceptions import RedisError
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
@@ -19,7 +18,6 @@ from careerlens.foundation.errors import (
     ServiceUnavailableError,
 )
 from careerlens.foundation.logging import get_logger
-from careerlens.foundation.redis import describe_failure
 from careerlens.realtime.texts import TextGoneError
 
 RETRY_AFTER_S = 2
@@ -97,15 +95,6 @@ def _unauthenticated(error: Exception) -> ProblemError:
 def _unavailable(error: Exception) -> ProblemError:
     assert isinstance(error, ServiceUnavailableError)
     _log.warning("service_unavailable", service=error.service, problem=error.problem)
-    return _try_again()
-
-
-def _redis_failed(error: Exception) -> ProblemError:
-    _log.warning("service_unavailable", service="redis", problem=describe_failure(error))
-    return _try_again()
-
-
-def _try_again() -> ProblemError:
     return ProblemError("service-unavailable", headers={"Retry-After": str(RETRY_AFTER_S)})
 
 
@@ -125,7 +114,6 @@ _TRANSLATIONS: dict[type[Exception], Translation] = {
     TextGoneError: _text_gone,
     AuthenticationError: _unauthenticated,
     ServiceUnavailableError: _unavailable,
-    RedisError: _redis_failed,
     HTTPException: _http,
 }
 TOLD = tuple(_TRANSLATIONS)

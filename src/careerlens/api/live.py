@@ -11,7 +11,6 @@ from contextlib import aclosing
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Header, Query
-from redis.exceptions import RedisError
 from starlette.responses import StreamingResponse
 
 from careerlens.api.deadlines import in_time
@@ -22,6 +21,7 @@ from careerlens.foundation.errors import JobNotFoundError, ServiceUnavailableErr
 from careerlens.foundation.logging import get_logger
 from careerlens.jobs.model import WireModel
 from careerlens.realtime.sse import HEADERS, event_stream, feed_stream
+from careerlens.wire.errors import CommandRejectedError
 
 _STREAM: dict[str, Any] = {
     "response_class": StreamingResponse,
@@ -101,7 +101,7 @@ async def _to_the_end(
         try:
             async for event in events:
                 yield event
-        except (ServiceUnavailableError, RedisError, JobNotFoundError) as error:
+        except (ServiceUnavailableError, CommandRejectedError, JobNotFoundError) as error:
             _log.warning("event_stream_cut", reason=type(error).__name__)
     if place.code is not None:
         data = json.dumps({"code": place.code, "message": _FAREWELLS[place.code]})

@@ -16,8 +16,6 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
-from redis.exceptions import RedisError
-
 from careerlens.auth.authenticator import Authenticator
 from careerlens.auth.caller import Caller
 from careerlens.foundation.errors import (
@@ -35,9 +33,11 @@ from careerlens.realtime.fanout import Delivery, Fanout, encode
 from careerlens.realtime.feed import Feed
 from careerlens.realtime.offences import OFFENCES, Offences
 from careerlens.realtime.packets import MalformedPacketError, Packet, PacketType
+from careerlens.wire.errors import CommandRejectedError
 
 _MAX_TEXT = 16_384
 _INBOX = 16
+_REDIS_FAILURES = (ServiceUnavailableError, CommandRejectedError)
 _log = get_logger("careerlens.realtime.session")
 
 Answer = dict[str, Any]
@@ -222,7 +222,7 @@ class Session:
             self._services.authenticator.require_valid(caller)  # it may have been taken back since
         except AuthenticationError as error:
             self._refuse("unauthorized", str(error))
-        except (ServiceUnavailableError, RedisError, OSError) as error:
+        except _REDIS_FAILURES as error:
             _log.warning("introduction_failed", reason=str(error))
             self._refuse("unavailable", "We cannot let you in right now. Try again shortly.")
         else:
@@ -280,7 +280,7 @@ class Session:
             status = await self._services.manager.get_job_status(job_id, user_id)
         except JobNotFoundError:
             return _NOT_FOUND
-        except (ServiceUnavailableError, RedisError, OSError) as error:
+        except _REDIS_FAILURES as error:
             _log.warning("subscription_failed", reason=str(error))
             return _error("unavailable", "The job cannot be read right now. Try again shortly.")
         snapshot = status.model_dump(mode="json", by_alias=True)
@@ -297,7 +297,7 @@ class Session:
             caller = await self._authenticate({"token": token})
         except AuthenticationError as error:
             return _error("unauthorized", str(error))
-        except (ServiceUnavailableError, OSError) as error:
+        except ServiceUnavailableError as error:
             _log.warning("renewal_failed", reason=str(error))
             return _error(
                 "unavailable", "The token cannot be checked right now. Try again shortly."

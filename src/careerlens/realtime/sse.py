@@ -23,6 +23,7 @@ from careerlens.jobs.manager import JobManager
 from careerlens.jobs.model import JobStatus, JobStatusResponse, QueuePlace
 from careerlens.realtime.entries import Entry, KeptUpdate, Resync, is_position
 from careerlens.realtime.feed import Feed, Page
+from careerlens.wire.errors import CommandRejectedError
 
 PING_INTERVAL_S = 15.0
 HEADERS = {
@@ -173,7 +174,7 @@ class _JobStream:
             return None
         try:
             status = await self._manager.get_job_status(self._job_id, self._user_id)
-        except (ServiceUnavailableError, JobNotFoundError):
+        except (ServiceUnavailableError, CommandRejectedError, JobNotFoundError):
             return None  # the feed waits for the server too, and tells of a removal
         if status.queue is None or status.queue == self._place:
             return None

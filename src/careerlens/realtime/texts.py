@@ -182,7 +182,7 @@ class Texts:
             return (await self._manager.get_job_status(job_id, user_id)).status.is_final
         except JobNotFoundError:
             return True  # it was removed, and leaves no trace
-        except ServiceUnavailableError:
+        except (ServiceUnavailableError, CommandRejectedError):
             return False  # asked again at the next silence
 
     async def _page_when_reachable(
