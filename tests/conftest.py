@@ -1,4 +1,7 @@
-"""Fixtures for every test: real Valkey servers, one shared and cheap, others private."""
+"""Fixtures for every test: real Valkey servers, one shared and cheap, others private.
+
+An API, a client of it and a gateway stand on the shared one.
+"""
 
 from __future__ import annotations
 
@@ -6,13 +9,16 @@ from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
 
+import httpx
 import pytest
 import redis
 from hypothesis import settings
 from redis.asyncio import Redis
 
+from apis import RunningApi, running_api
 from careerlens.foundation.redis import connect
 from careerlens.wire import Link
+from gateways import RunningGateway, running_gateway
 from support import Valkey
 
 ValkeyFactory = Callable[..., Valkey]
@@ -50,6 +56,27 @@ async def redis_client(redis_url: str) -> AsyncIterator[Redis]:
     """A client of the shared server, for what a test does behind the product's back."""
     async with connect(redis_url) as client:
         yield client
+
+
+@pytest.fixture
+async def api(redis_url: str, tmp_path: Path) -> AsyncIterator[RunningApi]:
+    """An API on the shared server, in development."""
+    async with running_api(redis_url, tmp_path) as api:
+        yield api
+
+
+@pytest.fixture
+async def client(api: RunningApi) -> AsyncIterator[httpx.AsyncClient]:
+    """A client of `api`: user-1, by a token."""
+    async with api.client("user-1") as client:
+        yield client
+
+
+@pytest.fixture
+async def gateway(redis_url: str) -> AsyncIterator[RunningGateway]:
+    """A gateway on the shared server, in production."""
+    async with running_gateway(redis_url) as gateway:
+        yield gateway
 
 
 @pytest.fixture

@@ -7,9 +7,10 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
+from typing import Self
 
 import httpx
 
@@ -59,6 +60,16 @@ class Product:
                     stderr=subprocess.STDOUT,
                 )
 
+    @asynccontextmanager
+    async def running(self, *parts: str) -> AsyncIterator[Self]:
+        """Inside the block these parts are started and ready; all are ended after it."""
+        try:
+            self.start(*parts)
+            await self.ready(*parts)
+            yield self
+        finally:
+            self.stop()
+
     def pid(self, part: str) -> int:
         """The process id of a started part."""
         return self._processes[part].pid
@@ -96,10 +107,13 @@ class Product:
         return (self.folder / f"{part}.log").read_text(errors="replace")
 
     async def ready(self, *parts: str) -> None:
-        """Wait until `api` and `socket`, where named, answer that they are ready."""
+        """Wait until `api` and `socket`, where named, answer that they are ready.
+
+        The other parts serve nothing that could be asked.
+        """
         ports = {"api": self.api_port, "socket": self.socket_port}
         async with httpx.AsyncClient(timeout=2) as client:
-            for part in parts:
+            for part in ports.keys() & set(parts):
 
                 async def answers(part: str = part) -> bool:
                     process = self._processes[part]

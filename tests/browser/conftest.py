@@ -44,13 +44,8 @@ def valkey(valkey_factory: Callable[..., Valkey]) -> Valkey:
 @pytest.fixture
 async def product(tmp_path: Path, valkey: Valkey) -> AsyncIterator[Product]:
     """API, gateway and one worker, started and ready."""
-    product = Product(tmp_path, valkey.url)
-    try:
-        product.start("api", "socket", "worker")
-        await product.ready("api", "socket")
+    async with Product(tmp_path, valkey.url).running("api", "socket", "worker") as product:
         yield product
-    finally:
-        product.stop()
 
 
 @pytest.fixture
@@ -110,12 +105,8 @@ async def guarded_product(tmp_path: Path, valkey: Valkey) -> AsyncIterator[Produ
         CAREERLENS_JOBS="dictated_jobs",
         PYTHONPATH=str(Path(__file__).parents[1]),
     )
-    try:
-        product.start("api", "socket", "worker")
-        await product.ready("api", "socket")
+    async with product.running("api", "socket", "worker"):
         yield product
-    finally:
-        product.stop()
 
 
 @pytest.fixture

@@ -58,12 +58,8 @@ async def product(tmp_path: Path, valkey: Valkey, origin: str) -> AsyncIterator[
     """The product, which lets the example's origin in."""
     product = Product(tmp_path, valkey.url)
     product.environment["CORS_ORIGIN"] = f"{product.url},{origin}"
-    try:
-        product.start("api", "socket", "worker")
-        await product.ready("api", "socket")
+    async with product.running("api", "socket", "worker"):
         yield product
-    finally:
-        product.stop()
 
 
 async def test_a_resume_handed_in_moves_on_to_its_end_and_can_be_dismissed(

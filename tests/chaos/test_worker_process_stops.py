@@ -4,26 +4,19 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator
 from pathlib import Path
 
 import httpx
 import pytest
 import redis
 
-from apis import api_settings, running_api
+from apis import api_settings
 from careerlens.foundation.errors import ConfigurationError
 from careerlens.jobs.definitions import Registry
 from careerlens.jobs.working import run_worker
 from job_requests import create, reaches, status
 from support import eventually, free_port
 from team_jobs import REGISTRY
-
-
-@pytest.fixture
-async def client(redis_url: str, tmp_path: Path) -> AsyncIterator[httpx.AsyncClient]:
-    async with running_api(redis_url, tmp_path) as api, api.client("user-1") as made:
-        yield made
 
 
 async def test_a_running_job_is_handed_back_within_the_grace(

@@ -27,13 +27,9 @@ async def product(redis_url: str, tmp_path: Path) -> AsyncIterator[Product]:
         name = re.match(r"# (\w+\.py)\n", block)
         if name is not None:
             (tmp_path / name[1]).write_text(block, "utf-8")
-    parts = Product(tmp_path, redis_url, CAREERLENS_JOBS="letters,primes")
-    try:
-        parts.start("api", "worker")
-        await parts.ready("api")
-        yield parts
-    finally:
-        await asyncio.to_thread(parts.stop)
+    product = Product(tmp_path, redis_url, CAREERLENS_JOBS="letters,primes")
+    async with product.running("api", "worker"):
+        yield product
 
 
 async def careerlens(product: Product, *arguments: str) -> str:

@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
 from contextlib import aclosing
 from pathlib import Path
 from urllib.parse import quote
 
-import pytest
 from redis.asyncio import Redis
 
-from apis import RunningApi, running_api, running_worker
+from apis import RunningApi, running_worker
 from careerlens.jobs.keys import feed_key, wake_channel
 from careerlens.jobs.model import JobEventKind, JobStatus, JobUpdate
 from careerlens.realtime.entries import RESYNC_FIELD, UPDATE_FIELD, encode_update
@@ -24,12 +22,6 @@ from support import eventually
 from team_jobs import REGISTRY
 
 USER = "user-1"
-
-
-@pytest.fixture
-async def api(redis_url: str, tmp_path: Path) -> AsyncIterator[RunningApi]:
-    async with running_api(redis_url, tmp_path) as running:
-        yield running
 
 
 async def tell(redis: Redis, user: str, *numbers: int) -> list[str]:

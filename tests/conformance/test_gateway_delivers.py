@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
 
 import httpx
 import pytest
@@ -22,12 +21,6 @@ from support import eventually, free_port
 from tokens import token
 
 TRANSPORTS = [("websocket",), ("polling",), ("polling", "websocket")]
-
-
-@pytest.fixture
-async def gateway(redis_url: str) -> AsyncIterator[RunningGateway]:
-    async with running_gateway(redis_url) as gateway:
-        yield gateway
 
 
 async def tell(redis: Redis, user: str, *numbers: int) -> list[str]:

@@ -2,20 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
-from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
-
-from apis import running_api
-
-
-@pytest.fixture
-async def client(redis_url: str, tmp_path: Path) -> AsyncIterator[httpx.AsyncClient]:
-    async with running_api(redis_url, tmp_path) as api, api.client("user-1") as made:
-        yield made
 
 
 async def problems(client: httpx.AsyncClient, body: dict[str, Any]) -> list[dict[str, str]]:

@@ -27,12 +27,6 @@ async def api(redis_url: str, tmp_path: Path) -> AsyncIterator[RunningApi]:
     await asyncio.gather(relaying, return_exceptions=True)
 
 
-@pytest.fixture
-async def client(api: RunningApi) -> AsyncIterator[httpx.AsyncClient]:
-    async with api.client("user-1") as made:
-        yield made
-
-
 async def read(
     client: httpx.AsyncClient, job_id: str, **headers: str
 ) -> list[tuple[str, str, dict[str, Any]]]:

@@ -10,15 +10,9 @@ import httpx
 import pytest
 import redis
 
-from apis import RunningApi, running_api, running_worker
+from apis import RunningApi, running_worker
 from job_requests import at, create, reaches, status
 from support import eventually
-
-
-@pytest.fixture
-async def api(redis_url: str, tmp_path: Path) -> AsyncIterator[RunningApi]:
-    async with running_api(redis_url, tmp_path) as running:
-        yield running
 
 
 @pytest.fixture

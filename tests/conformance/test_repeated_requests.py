@@ -3,32 +3,18 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
-from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
 import redis
 
-from apis import RunningApi, running_api
+from apis import RunningApi
 from careerlens.foundation.errors import OutcomeUnknownError, ServiceUnavailableError
 from careerlens.queue import Queue
 
 BODY = {"type": "cover-letter", "targetRole": "Editor"}
 KEY = {"idempotency-key": '"8e03978e-40d5-43dd-bc93-6894a57f9324"'}
-
-
-@pytest.fixture
-async def api(redis_url: str, tmp_path: Path) -> AsyncIterator[RunningApi]:
-    async with running_api(redis_url, tmp_path) as running:
-        yield running
-
-
-@pytest.fixture
-async def client(api: RunningApi) -> AsyncIterator[httpx.AsyncClient]:
-    async with api.client("user-1") as made:
-        yield made
 
 
 def jobs_in_line(api: RunningApi) -> int:

@@ -34,12 +34,6 @@ async def api(redis_url: str, tmp_path: Path) -> AsyncIterator[RunningApi]:
 
 
 @pytest.fixture
-async def client(api: RunningApi) -> AsyncIterator[httpx.AsyncClient]:
-    async with api.client("user-1") as made:
-        yield made
-
-
-@pytest.fixture
 async def worker(api: RunningApi, redis_url: str, tmp_path: Path) -> AsyncIterator[None]:
     async with running_worker(redis_url, tmp_path, registry=REGISTRY):
         yield

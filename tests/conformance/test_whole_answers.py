@@ -5,25 +5,17 @@ from __future__ import annotations
 import asyncio
 import json
 import re
-from collections.abc import AsyncIterator
-from pathlib import Path
 from typing import Any
 
 import pytest
 from starlette.responses import Response
 from starlette.types import Message, Receive, Scope, Send
 
-from apis import RunningApi, running_api
+from apis import RunningApi
 from careerlens.realtime.answering import AT_ONCE
 from tokens import token
 
 BODY = json.dumps({"type": "cover-letter", "targetRole": "Editor"}).encode()
-
-
-@pytest.fixture
-async def api(redis_url: str, tmp_path: Path) -> AsyncIterator[RunningApi]:
-    async with running_api(redis_url, tmp_path) as api:
-        yield api
 
 
 def request(line: str, *headers: str, body: bytes = b"") -> bytes:

@@ -22,12 +22,6 @@ TRANSPORTS = [["websocket"], ["polling"], ["polling", "websocket"]]
 every_transport = pytest.mark.parametrize("transports", TRANSPORTS, ids="+".join)
 
 
-@pytest.fixture
-async def gateway(redis_url: str) -> AsyncIterator[RunningGateway]:
-    async with running_gateway(redis_url) as gateway:
-        yield gateway
-
-
 class Browser:
     """One client within the Node process."""
 

@@ -20,12 +20,8 @@ from support import Valkey, eventually, free_port
 async def product(tmp_path: Path, valkey: Valkey) -> AsyncIterator[Product]:
     """The product, which lets in pages of the origin that its `CORS_ORIGIN` names."""
     product = Product(tmp_path, valkey.url, CORS_ORIGIN=f"http://localhost:{free_port()}")
-    try:
-        product.start("api", "socket", "worker")
-        await product.ready("api", "socket")
+    async with product.running("api", "socket", "worker"):
         yield product
-    finally:
-        product.stop()
 
 
 @pytest.mark.timeout(400)

@@ -23,12 +23,6 @@ async def api(redis_url: str, tmp_path: Path) -> AsyncIterator[RunningApi]:
         yield running
 
 
-@pytest.fixture
-async def client(api: RunningApi) -> AsyncIterator[httpx.AsyncClient]:
-    async with api.client("user-1") as made:
-        yield made
-
-
 def assert_is_problem(response: httpx.Response, status: int, code: str) -> dict[str, Any]:
     assert response.status_code == status
     assert response.headers["content-type"] == "application/problem+json"

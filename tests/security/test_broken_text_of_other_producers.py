@@ -3,24 +3,17 @@
 from __future__ import annotations
 
 import json
-from collections.abc import AsyncIterator, Iterator
-from pathlib import Path
+from collections.abc import Iterator
 
 import pytest
 import redis
 
-from apis import RunningApi, running_api
+from apis import RunningApi
 from careerlens.foundation.foreignjson import parse_foreign
 from careerlens.jobs.keys import live_key, live_member
 from job_requests import at, status
 
 QUEUE = "cover-letter"
-
-
-@pytest.fixture
-async def api(redis_url: str, tmp_path: Path) -> AsyncIterator[RunningApi]:
-    async with running_api(redis_url, tmp_path) as running:
-        yield running
 
 
 @pytest.fixture

@@ -37,12 +37,6 @@ POLLING = "/socket.io/?EIO=4&transport=polling"
 
 
 @pytest.fixture
-async def api(redis_url: str, tmp_path: Path) -> AsyncIterator[RunningApi]:
-    async with running_api(redis_url, tmp_path) as running:
-        yield running
-
-
-@pytest.fixture
 async def gateway(redis_url: str, tmp_path: Path) -> AsyncIterator[RunningGateway]:
     async with running_gateway(redis_url, environment="development", home=tmp_path) as running:
         yield running

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import AsyncIterator, Iterator
-from pathlib import Path
+from collections.abc import Iterator
 from typing import Any
 from urllib.parse import quote
 
@@ -13,7 +12,7 @@ import httpx
 import pytest
 import redis
 
-from apis import RunningApi, running_api
+from apis import RunningApi
 from figures import show
 from job_requests import at, create, status
 
@@ -29,12 +28,6 @@ OWNERS_AND_INTRUDERS = [
     ("100%25", "100%"),
     ("{tag}", "tag"),
 ]
-
-
-@pytest.fixture
-async def api(redis_url: str, tmp_path: Path) -> AsyncIterator[RunningApi]:
-    async with running_api(redis_url, tmp_path) as running:
-        yield running
 
 
 @pytest.fixture

@@ -3,27 +3,11 @@
 from __future__ import annotations
 
 import time
-from collections.abc import AsyncIterator
-from pathlib import Path
 
 import httpx
 import pytest
 
-from apis import RunningApi, running_api
-
 SLOW = b"a" * 20_000 + b"-" + b"b0" * 20_000
-
-
-@pytest.fixture
-async def api(redis_url: str, tmp_path: Path) -> AsyncIterator[RunningApi]:
-    async with running_api(redis_url, tmp_path) as running:
-        yield running
-
-
-@pytest.fixture
-async def client(api: RunningApi) -> AsyncIterator[httpx.AsyncClient]:
-    async with api.client("user-1") as made:
-        yield made
 
 
 def form(role: bytes) -> bytes:

@@ -8,13 +8,12 @@ import json
 import resource
 import time
 from collections.abc import AsyncIterator
-from pathlib import Path
 
 import httpx
 import pytest
 import redis
 
-from apis import RunningApi, running_api
+from apis import RunningApi
 from careerlens.api import bodies
 from job_requests import create
 from tokens import good_claims, hs256
@@ -22,12 +21,6 @@ from tokens import good_claims, hs256
 JSON = {"content-type": "application/json"}
 GOOD = {"type": "cover-letter", "targetRole": "Editor"}
 MIB = 1024 * 1024
-
-
-@pytest.fixture
-async def api(redis_url: str, tmp_path: Path) -> AsyncIterator[RunningApi]:
-    async with running_api(redis_url, tmp_path) as running:
-        yield running
 
 
 @pytest.fixture

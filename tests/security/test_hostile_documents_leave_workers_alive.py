@@ -44,12 +44,8 @@ def stream_bomb() -> bytes:
 @pytest.fixture
 async def product(tmp_path: Path, valkey_server: Valkey) -> AsyncIterator[Product]:
     product = Product(tmp_path, valkey_server.url, WORKER_CONCURRENCY="2")
-    try:
-        product.start("api", "worker")
-        await product.ready("api")
+    async with product.running("api", "worker"):
         yield product
-    finally:
-        product.stop()
 
 
 def peak_resident_bytes(pid: int) -> int:

@@ -9,7 +9,7 @@ from urllib.parse import quote
 import pytest
 import redis
 
-from apis import RunningApi, running_api, running_worker
+from apis import RunningApi, running_worker
 from job_requests import at, create, reaches
 from support import eventually
 
@@ -23,12 +23,6 @@ SHAPES = [
     "user-1:cover-letter:99999999999999999999:AAAAAAAAAAAAAAAA", "user-1:../../etc:1:AAAAAAAAAAAA",
     "user%2D1:cover-letter:1700000000000:AAAAAAAAAAAAAAAA", "\u202euser", "ü", "' OR 1=1 --",
 ]  # fmt: skip
-
-
-@pytest.fixture
-async def api(redis_url: str, tmp_path: Path) -> AsyncIterator[RunningApi]:
-    async with running_api(redis_url, tmp_path) as running:
-        yield running
 
 
 @pytest.fixture

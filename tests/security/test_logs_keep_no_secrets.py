@@ -54,12 +54,8 @@ async def product(tmp_path: Path, valkey_factory: Callable[..., Valkey]) -> Asyn
         API_HOST="127.0.0.1",
         SOCKET_HOST="127.0.0.1",
     )
-    try:
-        product.start(*PARTS)
-        await product.ready("api", "socket")
+    async with product.running(*PARTS):
         yield product
-    finally:
-        product.stop()
 
 
 async def test_no_log_holds_what_was_entrusted(product: Product) -> None:

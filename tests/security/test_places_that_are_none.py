@@ -5,17 +5,16 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
-from pathlib import Path
 
 import httpx
 import pytest
 from redis.asyncio import Redis
 
-from apis import RunningApi, running_api
+from apis import RunningApi
 from careerlens.jobs.keys import feed_key
 from event_streams import Events
 from figures import show
-from gateways import RunningGateway, connected, running_gateway
+from gateways import RunningGateway, connected
 from telling import Teller
 
 GARBAGE = [
@@ -25,18 +24,6 @@ GARBAGE = [
     "99999999999999-0", "18446744073709551615-18446744073709551615", "18446744073709551616-0",
     "9" * 400, "1-" + "9" * 400,
 ]  # fmt: skip
-
-
-@pytest.fixture
-async def gateway(redis_url: str) -> AsyncIterator[RunningGateway]:
-    async with running_gateway(redis_url) as gateway:
-        yield gateway
-
-
-@pytest.fixture
-async def api(redis_url: str, tmp_path: Path) -> AsyncIterator[RunningApi]:
-    async with running_api(redis_url, tmp_path) as api:
-        yield api
 
 
 @pytest.fixture

@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 import json
-from collections.abc import AsyncIterator
-
-import pytest
 
 from careerlens.realtime.offences import MOST
 from figures import show
-from gateways import RunningGateway, running_gateway
+from gateways import RunningGateway
 from raw_sockets import asking, frame, introduced
 from support import eventually
 from tokens import token
@@ -17,12 +14,6 @@ from tokens import token
 MALFORMED = frame(b'451000000-["a",{"_placeholder":true,"num":0}]')
 FLOOD = frame(b'42["nothing"]') * 1_000
 HUGE = b"\x81\xff" + (50 * 1024 * 1024).to_bytes(8, "big") + bytes(4)
-
-
-@pytest.fixture
-async def gateway(redis_url: str) -> AsyncIterator[RunningGateway]:
-    async with running_gateway(redis_url) as gateway:
-        yield gateway
 
 
 async def offend(gateway: RunningGateway, user: str, data: bytes) -> None:

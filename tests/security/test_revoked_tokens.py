@@ -7,7 +7,6 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import AsyncIterator
 from pathlib import Path
 
 import httpx
@@ -15,7 +14,7 @@ import pytest
 import socketio
 from redis.asyncio import Redis
 
-from apis import RunningApi, running_api
+from apis import RunningApi
 from careerlens.auth import Caller, revocations, revoke_tokens
 from careerlens.auth.authenticator import Authenticator
 from careerlens.auth.revocations import (
@@ -30,7 +29,7 @@ from careerlens.wire import Link
 from conftest import ValkeyFactory
 from event_streams import begun
 from figures import show
-from gateways import Client, RunningGateway, connected, running_gateway
+from gateways import Client, RunningGateway, connected
 from job_requests import at, create
 from support import eventually, insist
 from tokens import PROJECT, KeyServer, SigningKey, firebase_claims, good_claims, hs256
@@ -42,18 +41,6 @@ PATH = "/api/jobs/events"
 def reads_often(monkeypatch: pytest.MonkeyPatch) -> None:
     """The table of this process is read more often than in production, so that tests are quick."""
     monkeypatch.setattr(revocations, "REREAD_S", 0.1)
-
-
-@pytest.fixture
-async def api(redis_url: str, tmp_path: Path) -> AsyncIterator[RunningApi]:
-    async with running_api(redis_url, tmp_path) as running:
-        yield running
-
-
-@pytest.fixture
-async def gateway(redis_url: str) -> AsyncIterator[RunningGateway]:
-    async with running_gateway(redis_url) as gateway:
-        yield gateway
 
 
 def old_token(user: str) -> str:

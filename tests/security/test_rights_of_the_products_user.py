@@ -22,14 +22,10 @@ async def test_a_user_of_few_rights_is_enough(
     login = give_rights(server, "~careerlens:*", "&careerlens:*")
     url = f"redis://{login}127.0.0.1:{server.port}"
     product = Product(tmp_path, url)
-    try:
-        product.start("api", "socket", "worker")
-        await product.ready("api", "socket")
-        async with product.client(USER) as client, Feed(url) as feed:
-            job_id = await create_resume_job(client)
-            await reaches(client, job_id, "completed")
-            await eventually(lambda: is_told_of_completion(feed, USER, job_id))
-    finally:
-        product.stop()
-    said = [product.log(part) for part in ("api", "socket", "worker")]
+    parts = ("api", "socket", "worker")
+    async with product.running(*parts), product.client(USER) as client, Feed(url) as feed:
+        job_id = await create_resume_job(client)
+        await reaches(client, job_id, "completed")
+        await eventually(lambda: is_told_of_completion(feed, USER, job_id))
+    said = [product.log(part) for part in parts]
     assert "NOPERM" not in "".join(said)

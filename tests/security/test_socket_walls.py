@@ -46,12 +46,6 @@ SOCKET = "/socket.io/?EIO=4&transport=websocket"
 
 
 @pytest.fixture
-async def gateway(redis_url: str) -> AsyncIterator[RunningGateway]:
-    async with running_gateway(redis_url) as gateway:
-        yield gateway
-
-
-@pytest.fixture
 async def http(gateway: RunningGateway) -> AsyncIterator[httpx.AsyncClient]:
     async with httpx.AsyncClient(base_url=gateway.url) as client:
         yield client

@@ -2,24 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
-from pathlib import Path
 
 import httpx
-import pytest
 
-from apis import RunningApi, running_api
+from apis import RunningApi
 from careerlens.api.streaming import MAX_STREAMS
 from careerlens.api.tickets import TICKETS_AT_ONCE
 from job_requests import at, create
 from support import eventually
-
-
-@pytest.fixture
-async def api(redis_url: str, tmp_path: Path) -> AsyncIterator[RunningApi]:
-    async with running_api(redis_url, tmp_path) as running:
-        yield running
 
 
 async def test_streams_of_a_user_are_counted_and_given_back(api: RunningApi) -> None:

@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator
 from pathlib import Path
 
 import httpx
-import pytest
 from redis.asyncio import Redis
 
 from apis import RunningApi, running_api
@@ -21,12 +19,6 @@ from support import Valkey, eventually
 from tokens import SECRET, token
 
 PATH = "/api/jobs/events"
-
-
-@pytest.fixture
-async def api(redis_url: str, tmp_path: Path) -> AsyncIterator[RunningApi]:
-    async with running_api(redis_url, tmp_path) as running:
-        yield running
 
 
 async def ticket_of(client: httpx.AsyncClient) -> str:
@@ -163,21 +155,17 @@ async def test_no_log_and_no_referrer_tells_a_ticket(
         LOG_LEVEL="debug", API_HOST="127.0.0.1",
     )  # fmt: skip
     headers = {"authorization": f"Bearer {token('user-1')}"}
-    try:
-        product.start("api")
-        await product.ready("api")
-        async with (
-            httpx.AsyncClient(base_url=product.url, headers=headers, trust_env=False) as client,
-            httpx.AsyncClient(base_url=product.url, timeout=20, trust_env=False) as nobody,
-        ):
-            used, wrong = await ticket_of(client), await ticket_of(client)
-            async with begun(nobody, f"{PATH}?ticket={used}") as events:
-                assert events.response.headers["referrer-policy"] == "no-referrer"
-            assert (await nobody.get(PATH, params={"ticket": used})).status_code == 401
-            await nobody.get(f"/api/jobs?ticket={wrong}")
-            await nobody.get(f"/api/jobs/%ff/events?ticket={wrong}")
-    finally:
-        product.stop()
+    async with (
+        product.running("api"),
+        httpx.AsyncClient(base_url=product.url, headers=headers, trust_env=False) as client,
+        httpx.AsyncClient(base_url=product.url, timeout=20, trust_env=False) as nobody,
+    ):
+        used, wrong = await ticket_of(client), await ticket_of(client)
+        async with begun(nobody, f"{PATH}?ticket={used}") as events:
+            assert events.response.headers["referrer-policy"] == "no-referrer"
+        assert (await nobody.get(PATH, params={"ticket": used})).status_code == 401
+        await nobody.get(f"/api/jobs?ticket={wrong}")
+        await nobody.get(f"/api/jobs/%ff/events?ticket={wrong}")
     log = product.log("api")
     assert "/api/jobs/events" in log
     assert used not in log

@@ -40,12 +40,6 @@ async def api(redis_url: str, tmp_path: Path) -> AsyncIterator[RunningApi]:
         yield running
 
 
-@pytest.fixture
-async def client(api: RunningApi) -> AsyncIterator[httpx.AsyncClient]:
-    async with api.client("user-1") as made:
-        yield made
-
-
 def preflight(origin: str) -> dict[str, str]:
     return {
         "origin": origin,

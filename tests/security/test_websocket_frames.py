@@ -8,7 +8,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import re
-from collections.abc import AsyncIterator
 from itertools import pairwise
 from pathlib import Path
 
@@ -22,12 +21,6 @@ from raw_sockets import ACCEPT, MASK, PATH, asking, frame, introduced
 from support import eventually
 
 MIB = 1024 * 1024
-
-
-@pytest.fixture
-async def gateway(redis_url: str) -> AsyncIterator[RunningGateway]:
-    async with running_gateway(redis_url) as gateway:
-        yield gateway
 
 
 ASKS = b'420["unsubscribe:job","x"]'
