@@ -248,10 +248,12 @@ class Session:
         elif last_event_id is not None:
             missing = encode(Resync(id=end, reason="position_malformed"))
             self.send_entries((missing,), missing)
-        self._watch_expiry()
         self._delivery = self._services.fanout.deliver(
             caller.user_id, self, resume_at=resume_at, end=end
         )
+        # Last: a token that is believed by leeway alone closes the connection, which must then
+        # have everything that it lets go of.
+        self._watch_expiry()
 
     def _event(self, packet: Packet) -> Work | None:
         said = packet.data
