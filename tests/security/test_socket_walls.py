@@ -432,6 +432,23 @@ async def test_a_flood_closes_its_connection(browser: Browser, gateway: RunningG
     await flood
 
 
+@pytest.mark.parametrize("transport", ["websocket", "polling"])
+async def test_what_a_client_may_send_is_counted_in_bytes_whatever_its_letters_are(
+    redis_url: str, browser: Browser, transport: str
+) -> None:
+    said = '42["nothing","' + "é" * 600 + '"]'
+    async with running_gateway(redis_url, limits=Limits(bytes_at_once=1_000)) as gateway:
+        if transport == "websocket":
+            client = await raw(browser, gateway, "ada")
+            await client.say(said)
+            assert await client.is_closed() == "rate_limited"
+        else:
+            async with httpx.AsyncClient(base_url=gateway.url) as http:
+                sid = await polling_sid(http, "ada")
+                refused = await http.post(f"{POLLING}&sid={sid}", content=said.encode())
+                assert refused.status_code == 400
+
+
 async def test_who_never_says_who_they_are_is_sent_away(redis_url: str, browser: Browser) -> None:
     limits = Limits(introduction_s=0.3, ping_interval_s=0.1)
     async with running_gateway(redis_url, limits=limits) as gateway:
@@ -632,6 +649,18 @@ async def test_a_session_ends_with_its_token_after_a_warning(gateway: RunningGat
     assert int(expires) <= time.time() < expires + 5
     assert client.heard[-1][0] == "error"
     assert client.heard[-1][1]["code"] == "token_expired"
+
+
+async def test_a_token_that_is_taken_by_leeway_alone_leaves_nothing_behind(
+    gateway: RunningGateway,
+) -> None:
+    """Another clock may be slow, so it is believed for some seconds, but opens nothing."""
+    client = Client()
+    await client.connect(gateway, {"token": hs256(good_claims(userId="ada", exp=time.time() - 3))})
+    await client.is_gone()
+    assert client.heard[-1][1]["code"] == "token_expired"
+    await eventually(lambda: not gateway.gateway.sessions)
+    assert not gateway.feed.channels
 
 
 async def test_a_renewed_token_prolongs_the_session(redis: Redis, gateway: RunningGateway) -> None:

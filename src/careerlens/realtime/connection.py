@@ -304,7 +304,8 @@ class Connection:
 
     def on_text(self, text: str) -> None:
         """Take one packet of the client's; what is not allowed closes the connection."""
-        if self.closed_because is not None or not self.may_speak(len(text)):
+        size = len(text) if text.isascii() else len(text.encode())
+        if self.closed_because is not None or not self.may_speak(size):
             return
         if text[:1] == MESSAGE and self.listener is not None:
             self._hand_over(text[1:])
@@ -332,7 +333,7 @@ class Connection:
         self._carrier = None
 
     def may_speak(self, size: int) -> bool:
-        """Whether the client may send so much now; it is sent away otherwise."""
+        """Whether the client may send so many bytes now; it is sent away otherwise."""
         limits = self.limits
         if self._budget.spend(
             size,
