@@ -251,13 +251,13 @@ BUGS = (
         "J13",
         "a page that was frozen does not connect again",
         TABS,
-        ((f"{CORE}/client.ts", "thawed: () => this.#thawed(),", "thawed: () => undefined,"),),
+        ((f"{CORE}/upkeep.ts", "thawed: () => thawed(),", "thawed: () => undefined,"),),
     ),
     Bug(
         "J13",
         "a page that is back online waits on",
         TABS,
-        ((f"{CORE}/client.ts", "online: () => this.#retryNow(),", "online: () => undefined,"),),
+        ((f"{CORE}/upkeep.ts", "online: () => retryNow(),", "online: () => undefined,"),),
     ),
     Bug(
         "S1",

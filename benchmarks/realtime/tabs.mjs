@@ -2,7 +2,7 @@
 // the package's own waits before it comes back. Reads one token a line, then says ten times a second
 // how many are open, how often any was opened, and how often one was refused.
 import { createInterface } from 'node:readline';
-import { Connection } from '../../web/packages/jobs-react/src/core/connection.ts';
+import { createConnection } from '../../web/packages/jobs-react/src/core/connection.ts';
 
 const [url, atOnce] = [process.argv[2], Number(process.argv[3])];
 const waiting = [];
@@ -18,7 +18,7 @@ function openNext() {
   let isOpen = false;
   let wasOpened = false;
   let last = null;
-  const connection = new Connection({
+  const connection = createConnection({
     userId: '',
     token_: async () => token,
     canRenewToken_: () => false,

@@ -2,7 +2,7 @@
 // would have, and comes back as it would. Reads a token a line until an empty one. From then on it
 // says ten times a second how far they are, and answers any other line by what each was told.
 import { createInterface } from 'node:readline';
-import { Connection } from '../../web/packages/jobs-react/src/core/connection.ts';
+import { createConnection } from '../../web/packages/jobs-react/src/core/connection.ts';
 
 const AT_ONCE = 50;
 const [url] = process.argv.slice(2);
@@ -13,7 +13,7 @@ function openNext() {
   const client = clients[next];
   next += 1;
   if (client === undefined) return;
-  const connection = new Connection({
+  const connection = createConnection({
     userId: '',
     token_: async () => client.token,
     canRenewToken_: () => false,

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 
-import { JobBook, type Consequence } from '../src/core/book.js';
+import { createJobBook, type Consequence, type JobBook } from '../src/core/book.js';
 import type { JobStatusResponse, JobUpdate } from '../src/core/types.js';
 
 const JOB = 'user-123:resume-optimization:1700000000000:abcdefghijkl';
@@ -30,7 +30,7 @@ function atPercent(percent: number): Partial<JobStatusResponse> {
 }
 
 function told(consequences: readonly Consequence[]): string[] {
-  return consequences.map((c) => (c.kind === 'progress' ? `progress ${c.progress.percent}` : c.kind));
+  return consequences.map((c) => (c[0] === 'onProgress' ? `progress ${c[2].percent}` : c[0].replace(/^on/, '').toLowerCase()));
 }
 
 function shown(book: JobBook): unknown {
@@ -40,7 +40,7 @@ function shown(book: JobBook): unknown {
 
 describe('entries of the feed', () => {
   it('count once, by number rather than by spelling', () => {
-    const book = new JobBook();
+    const book = createJobBook();
     expect(told(book.update_(progressUpdate(9, 10)))).toEqual(['progress 10']);
     expect(told(book.update_(progressUpdate(10, 20)))).toEqual(['progress 20']);
     expect(told(book.update_(progressUpdate(10, 20)))).toEqual([]);
@@ -49,13 +49,13 @@ describe('entries of the feed', () => {
   });
 
   it('introduce a job that was created elsewhere, with its time of creation', () => {
-    const book = new JobBook();
+    const book = createJobBook();
     book.update_(update(1, {}));
     expect(book.jobs_()[0]?.createdAt).toEqual(new Date(1_700_000_000_000));
   });
 
   it('end a job once, whatever follows', () => {
-    const book = new JobBook();
+    const book = createJobBook();
     expect(told(book.update_(update(1, { event: 'failed', status: 'failed', error: 'No.' })))).toEqual(['error']);
     expect(told(book.update_(progressUpdate(2, 50)))).toEqual([]);
     expect(told(book.update_(update(3, { event: 'completed', status: 'completed' })))).toEqual([]);
@@ -63,7 +63,7 @@ describe('entries of the feed', () => {
   });
 
   it('reopen a job that an operator retried, and end it again', () => {
-    const book = new JobBook();
+    const book = createJobBook();
     book.update_(update(1, { event: 'failed', status: 'failed' }));
     book.update_(update(2, { event: 'queued', status: 'queued' }));
     expect(shown(book)).toEqual({ status: 'queued', percent: null });
@@ -71,7 +71,7 @@ describe('entries of the feed', () => {
   });
 
   it('ask for the result of a completed job before saying so', () => {
-    const book = new JobBook();
+    const book = createJobBook();
     book.update_(update(1, {}));
     expect(told(book.update_(update(2, { event: 'completed', status: 'completed' })))).toEqual(['fetch']);
     expect(shown(book)).toEqual({ status: 'processing', percent: null });
@@ -80,7 +80,7 @@ describe('entries of the feed', () => {
   });
 
   it('do not end a job by its removal when its end was told before', () => {
-    const book = new JobBook();
+    const book = createJobBook();
     book.update_(update(1, { event: 'failed', status: 'failed' }));
     expect(told(book.update_(update(2, { event: 'removed', status: 'failed' })))).toEqual([]);
     expect(shown(book)).toEqual({ status: 'failed', percent: null });
@@ -89,7 +89,7 @@ describe('entries of the feed', () => {
 
 describe('answers', () => {
   it('older than the latest entry change nothing', () => {
-    const book = new JobBook();
+    const book = createJobBook();
     const askedAt = book.clock_;
     book.update_(progressUpdate(1, 60));
     book.answer_(answer(atPercent(20)), 'asked', askedAt);
@@ -97,7 +97,7 @@ describe('answers', () => {
   });
 
   it('ahead of the feed are shown, not announced, and not taken back as the feed catches up', () => {
-    const book = new JobBook();
+    const book = createJobBook();
     expect(told(book.answer_(answer(atPercent(60)), 'asked', book.clock_))).toEqual([]);
     book.update_(update(1, { event: 'queued', status: 'queued' }));
     book.update_(update(2, {}));
@@ -109,7 +109,7 @@ describe('answers', () => {
   });
 
   it('that were polled are announced, and the feed does not announce them again', () => {
-    const book = new JobBook();
+    const book = createJobBook();
     expect(told(book.answer_(answer(atPercent(60)), 'polled', book.clock_))).toEqual(['progress 60']);
     expect(told(book.answer_(answer(atPercent(60)), 'polled', book.clock_))).toEqual([]);
     expect(told(book.update_(progressUpdate(1, 20)))).toEqual([]);
@@ -118,7 +118,7 @@ describe('answers', () => {
   });
 
   it('that were polled do not silence the next attempt, which starts over', () => {
-    const book = new JobBook();
+    const book = createJobBook();
     book.answer_(answer(atPercent(60)), 'polled', book.clock_);
     book.update_(update(1, { event: 'retrying', status: 'queued', attemptsMade: 1 }));
     expect(shown(book)).toEqual({ status: 'queued', percent: null });
@@ -126,7 +126,7 @@ describe('answers', () => {
   });
 
   it('with an end wait for the feed, which may still have progress to tell', () => {
-    const book = new JobBook();
+    const book = createJobBook();
     book.update_(update(1, {}));
     expect(told(book.answer_(answer({ status: 'completed', result: 1 }), 'asked', book.clock_))).toEqual(['confirm']);
     expect(told(book.update_(progressUpdate(2, 90)))).toEqual(['progress 90']);
@@ -135,26 +135,26 @@ describe('answers', () => {
   });
 
   it('with an end that the feed never tells are announced when its time is up', () => {
-    const book = new JobBook();
+    const book = createJobBook();
     book.answer_(answer({ status: 'cancelled' }), 'asked', book.clock_);
     expect(told(book.settleHeld_(JOB))).toEqual(['cancel']);
     expect(told(book.update_(update(1, { event: 'cancelled', status: 'cancelled' })))).toEqual([]);
   });
 
   it('without a job end it: as unavailable when it was known to be done, as lost otherwise', () => {
-    const book = new JobBook();
+    const book = createJobBook();
     book.update_(update(1, { event: 'completed', status: 'completed' }));
-    expect(book.gone_(JOB)).toMatchObject([{ kind: 'error', error: { code: 'result_unavailable' } }]);
+    expect(book.gone_(JOB)).toMatchObject([['onError', JOB, { code: 'result_unavailable' }]]);
     expect(book.jobs_()[0]?.status).toBe('completed');
     book.update_(update(2, { jobId: 'other' }));
-    expect(book.gone_('other')).toMatchObject([{ kind: 'error', error: { code: 'job_not_found' } }]);
+    expect(book.gone_('other')).toMatchObject([['onError', 'other', { code: 'job_not_found' }]]);
     expect(book.knows_('other')).toBe(false);
   });
 });
 
 describe('dismissing', () => {
   it('hides a job, whose end is still announced', () => {
-    const book = new JobBook();
+    const book = createJobBook();
     book.update_(update(1, {}));
     book.dismiss_(JOB);
     expect(book.jobs_()).toEqual([]);
@@ -163,7 +163,7 @@ describe('dismissing', () => {
   });
 
   it('of an ended job is not undone by late news of its end', () => {
-    const book = new JobBook();
+    const book = createJobBook();
     book.answer_(answer({ status: 'completed', result: 1 }), 'polled', book.clock_);
     book.dismiss_(JOB);
     expect(told(book.update_(update(1, { event: 'completed', status: 'completed' })))).toEqual([]);
@@ -191,12 +191,12 @@ describe('any mixture of feed and answers', () => {
 
   function run(seed: number): string[] {
     const random = generator(seed);
-    const book = new JobBook();
+    const book = createJobBook();
     const heard: string[] = [];
     const hear = (consequences: readonly Consequence[]): void => {
       for (const consequence of consequences) {
-        if (consequence.kind === 'fetch') hear(book.answer_(stateAfter(feed.length), 'asked', book.clock_));
-        else if (consequence.kind !== 'confirm') heard.push(...told([consequence]));
+        if (consequence[0] === 'fetch') hear(book.answer_(stateAfter(feed.length), 'asked', book.clock_));
+        else if (consequence[0] !== 'confirm') heard.push(...told([consequence]));
       }
     };
     let happened = 1;

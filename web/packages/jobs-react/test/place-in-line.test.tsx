@@ -3,7 +3,7 @@ import { afterEach, describe, expect, it, vi } from 'vitest';
 
 import { toJob } from '../src/core/job.js';
 import { placeInWords } from '../src/core/place-in-words.js';
-import { PlaceWatch } from '../src/core/place-watch.js';
+import { createPlaceWatch } from '../src/core/place-watch.js';
 import { timings } from '../src/core/timings.js';
 import type { Job, JobStatusResponse } from '../src/core/types.js';
 import { JobProgressNotifications } from '../src/react/job-progress-notifications.js';
@@ -34,10 +34,10 @@ describe('the watch over places', () => {
     vi.useRealTimers();
   });
 
-  function watch(): { ask: ReturnType<typeof vi.fn<() => void>>; watch: PlaceWatch } {
+  function watch(): { ask: ReturnType<typeof vi.fn<() => void>>; watch: ReturnType<typeof createPlaceWatch> } {
     vi.useFakeTimers();
     const ask = vi.fn<() => void>();
-    return { ask, watch: new PlaceWatch(ask) };
+    return { ask, watch: createPlaceWatch(ask) };
   }
 
   it('asks soon for a job that joins, and then now and again', () => {

@@ -3,7 +3,7 @@ import type { AddressInfo } from 'node:net';
 
 import { expect, it, onTestFinished, vi } from 'vitest';
 
-import { Poller } from '../src/core/poller.js';
+import { createPoller } from '../src/core/poller.js';
 import { timings } from '../src/core/timings.js';
 import { eventually, openPage, startBackend } from './harness.js';
 
@@ -44,7 +44,7 @@ it('asks ever less often while nothing changes', async () => {
   vi.useFakeTimers();
   onTestFinished(() => void vi.useRealTimers());
   const asked: number[] = [];
-  const poller = new Poller(() => {
+  const poller = createPoller(() => {
     asked.push(Date.now());
     return Promise.resolve({ changed_: false, waiting_: true });
   });

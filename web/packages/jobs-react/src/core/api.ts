@@ -2,7 +2,7 @@
 
 import { JobsApiError, localProblem, messageIn, type FieldError, type ProblemDetails } from './errors.js';
 import { timings } from './timings.js';
-import type { CancelResponse, JobCreatedResponse, JobStatusResponse } from './types.js';
+import type { AuthToken, CancelResponse, JobCreatedResponse, JobStatusResponse } from './types.js';
 import { fieldsOf, listOf, numberOf, readStatus, textOf } from './wire.js';
 
 const CREATE_ATTEMPTS = 3;
@@ -95,6 +95,11 @@ export function introduction(userId: string, bearer: string | null): Record<stri
     ...(/^[\x21-\x7e]+$/.test(userId) ? { 'x-user-id': userId } : {}),
     ...(bearer === null ? {} : { authorization: `Bearer ${bearer}` }),
   };
+}
+
+/** The token to send; null for none. */
+export async function bearerOf(token: AuthToken | undefined): Promise<string | null> {
+  return (typeof token === 'function' ? await token() : token) ?? null;
 }
 
 /** A token from whoever hands them out, who may fail. */

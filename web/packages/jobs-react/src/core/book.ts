@@ -20,12 +20,10 @@ import type { Job, JobCreatedResponse, JobProgress, JobStatus, JobStatusResponse
 
 /** What follows from a piece of news. `fetch` asks for the job's status, the rest is for listeners. */
 export type Consequence =
-  | { readonly kind: 'progress'; readonly jobId: string; readonly progress: JobProgress }
-  | { readonly kind: 'complete'; readonly jobId: string; readonly result: unknown }
-  | { readonly kind: 'error'; readonly jobId: string; readonly error: JobFailedError }
-  | { readonly kind: 'cancel'; readonly jobId: string }
-  | { readonly kind: 'fetch'; readonly jobId: string }
-  | { readonly kind: 'confirm'; readonly jobId: string };
+  | readonly [kind: 'onProgress', jobId: string, progress: JobProgress]
+  | readonly [kind: 'onComplete', jobId: string, result: unknown]
+  | readonly [kind: 'onError', jobId: string, error: JobFailedError]
+  | readonly [kind: 'onCancel' | 'fetch' | 'confirm', jobId: string];
 
 /**
  * How an answer came about. `asked`: the feed will tell the same in its own time, so progress is
@@ -47,7 +45,7 @@ interface Entry {
   /** The feed's id of the end, if it was the feed that told. */
   finalId_: string | null;
   /** An end that an answer told and the feed has yet to confirm. */
-  held_: JobStatusResponse | null;
+  held_: Job | null;
   /** How far an answer showed the job ahead of the feed. */
   shown_: Mark | null;
   /** How far polling announced the job ahead of the feed. */
@@ -67,222 +65,207 @@ interface Mark {
 const MAX_ENDED = 200;
 const REOPENING: ReadonlySet<JobUpdate['event']> = new Set(['queued', 'delayed', 'processing', 'retrying']);
 
-export class JobBook {
-  readonly #entries = new Map<string, Entry>();
-  #lastEventId: string | null = null;
-  #clock = 0;
+export type JobBook = ReturnType<typeof createJobBook>;
 
-  /** Where to resume the feed; null before its first entry. */
-  get lastEventId_(): string | null {
-    return this.#lastEventId;
-  }
+export function createJobBook() {
+  const entries = new Map<string, Entry>();
+  let lastEventId: string | null = null;
+  let clock = 0;
 
-  /** Counts changes. Take it before a request, and give it with the answer. */
-  get clock_(): number {
-    return this.#clock;
-  }
+  const idsOf = (wanted: (entry: Entry) => boolean): string[] =>
+    [...entries.values()].filter(wanted).map((entry) => entry.job_.jobId);
 
-  /** The jobs to show, newest first. */
-  jobs_(): Job[] {
-    return [...this.#entries.values()]
-      .filter((entry) => !entry.dismissed_ && !entry.lacksResult_)
-      .map((entry) => entry.job_)
-      .sort((a, b) => b.createdAt.getTime() - a.createdAt.getTime());
-  }
-
-  /** Ids of jobs whose end has not been announced. */
-  live_(): string[] {
-    return this.#idsOf((entry) => !entry.settled_);
-  }
-
-  /** Ids of completed jobs to be shown whose result has yet to be fetched. */
-  awaitingResult_(): string[] {
-    return this.#idsOf((entry) => entry.lacksResult_ && !entry.dismissed_);
-  }
-
-  knows_(jobId: string): boolean {
-    return this.#entries.has(jobId);
-  }
-
-  /** Whether the feed said that the job is completed and its result has yet to be had. */
-  isFinishing_(jobId: string): boolean {
-    return this.#entries.get(jobId)?.finishing_ === true;
-  }
-
-  /** The whole job, shown or not; null when too little is known of it. */
-  find_(jobId: string): Job | null {
-    const entry = this.#entries.get(jobId);
-    return entry === undefined || entry.lacksResult_ ? null : entry.job_;
-  }
-
-  /**
-   * Take in a job that somebody asked about and that ended before we heard of it: neither shown
-   * nor announced. Returns false for any other, whose answer is news like all others.
-   */
-  recall_(status: JobStatusResponse): boolean {
-    if (!isFinal(status.status) || this.#entries.has(status.jobId)) return false;
-    const entry = newEntry(toJob(status));
-    entry.settled_ = true;
-    entry.dismissed_ = true;
-    this.#entries.set(status.jobId, entry);
-    return true;
-  }
-
-  restore_(jobs: readonly StoredJob[], lastEventId: string | null): void {
-    this.#lastEventId = lastEventId;
-    for (const { settled, dismissed, ...status } of jobs) {
-      const entry = newEntry(toJob(status));
-      entry.settled_ = settled;
-      entry.dismissed_ = dismissed;
-      entry.lacksResult_ = settled && status.status === 'completed';
-      entry.announced_ = entry.job_.progress;
-      this.#entries.set(status.jobId, entry);
-    }
-  }
-
-  stored_(): StoredJob[] {
-    return [...this.#entries.values()].map((entry) => ({
-      ...toStored(entry.job_),
-      settled: entry.settled_,
-      dismissed: entry.dismissed_,
-    }));
-  }
-
-  /** The feed has a gap and goes on from `id`. */
-  skipTo_(id: string | null): void {
-    this.#lastEventId = id;
-  }
-
-  created_(created: JobCreatedResponse): void {
-    const known = this.#entries.get(created.jobId);
-    if (known !== undefined) {
-      // The feed was faster; it knows all but the time of creation.
-      known.job_ = { ...known.job_, createdAt: new Date(created.createdAt) };
-      return;
-    }
-    const entry = newEntry(toJob(created));
-    this.#touch(entry);
-    this.#entries.set(created.jobId, entry);
-  }
-
-  cancelRequested_(jobId: string): void {
-    const entry = this.#entries.get(jobId);
-    if (entry === undefined || entry.settled_) return;
-    entry.job_ = { ...entry.job_, cancelRequested: true };
-  }
-
-  /** Stop showing a job. It stays known, so that late news of it is not taken for a new job. */
-  dismiss_(jobId: string): void {
-    const entry = this.#entries.get(jobId);
-    if (entry !== undefined) entry.dismissed_ = true;
-  }
-
-  /** Take in one entry of the feed. */
-  update_(update: JobUpdate): Consequence[] {
-    if (!isAfter(update.id, this.#lastEventId)) return [];
-    this.#lastEventId = update.id;
-
-    const entry = this.#entries.get(update.jobId) ?? this.#meet(update);
-    if (entry === null) return [];
-    this.#touch(entry);
-    if (update.event === 'removed') return entry.settled_ ? [] : [{ kind: 'fetch', jobId: update.jobId }];
-    if (isFinal(update.status)) return this.#end(entry, update);
-    if (REOPENING.has(update.event)) entry.finishing_ = false;
-    if (entry.settled_ && !reopen(entry, update)) return [];
-    return update.event === 'progress' ? progressed(entry, update) : changed(entry, update);
-  }
-
-  /** Take in the answer to a request that was sent at `askedAt` on our clock. */
-  answer_(status: JobStatusResponse, kind: AnswerKind, askedAt: number): Consequence[] {
-    const known = this.#entries.get(status.jobId);
-    const entry = known ?? newEntry(toJob(status));
-    if (known === undefined) this.#entries.set(status.jobId, entry);
-
-    if (isFinal(status.status)) {
-      if (entry.settled_) return takeResult(entry, status);
-      // `completed` from the feed asked for exactly this answer.
-      if (kind === 'polled' || entry.finishing_) return this.#settle(entry, status);
-      entry.held_ = status;
-      return [{ kind: 'confirm', jobId: status.jobId }];
-    }
-    if (entry.touched_ > askedAt || entry.finishing_) return [];
-    if (entry.settled_) reset(entry);
-    const cancelRequested = entry.job_.cancelRequested;
-    const job = toJob(status);
-    entry.job_ = job.cancelRequested === cancelRequested ? job : { ...job, cancelRequested: true };
-    return ahead(entry, kind);
-  }
-
-  /** The feed had its time to confirm an end that an answer told; announce it now. */
-  settleHeld_(jobId: string): Consequence[] {
-    const entry = this.#entries.get(jobId);
-    return entry === undefined || entry.held_ === null ? [] : this.#settle(entry, entry.held_);
-  }
-
-  /** The server knows no such job (any more). */
-  gone_(jobId: string): Consequence[] {
-    const entry = this.#entries.get(jobId);
-    if (entry === undefined) return [];
-    if (entry.finishing_) {
-      entry.settled_ = true;
-      entry.finishing_ = false;
-      entry.job_ = { ...entry.job_, status: 'completed', completedAt: new Date() };
-      return [failure(jobId, 'The job is done, but its result is no longer kept.', 'result_unavailable')];
-    }
-    this.#entries.delete(jobId);
-    return entry.settled_ ? [] : [failure(jobId, 'The job no longer exists.', 'job_not_found')];
-  }
-
-  /** Ids of live jobs that a complete list, asked for at `askedAt`, should have named and did not. */
-  missingFrom_(list: readonly JobStatusResponse[], askedAt: number): string[] {
-    const named = new Set(list.map((status) => status.jobId));
-    return this.#idsOf((entry) => !entry.settled_ && entry.touched_ <= askedAt).filter((id) => !named.has(id));
-  }
-
-  #meet(update: JobUpdate): Entry | null {
-    if (update.event === 'removed') return null;
-    const entry = newEntry(jobFromUpdate(update));
-    this.#entries.set(update.jobId, entry);
+  function meet(job: Job): Entry {
+    const entry = { ...FRESH, job_: job, touched_: 0 };
+    entries.set(job.jobId, entry);
     return entry;
   }
 
-  #touch(entry: Entry): void {
-    this.#clock += 1;
-    entry.touched_ = this.#clock;
+  function touch(entry: Entry): void {
+    clock += 1;
+    entry.touched_ = clock;
   }
 
-  #end(entry: Entry, update: JobUpdate): Consequence[] {
+  function end(entry: Entry, update: JobUpdate): Consequence[] {
     entry.finalId_ = update.id;
     if (entry.settled_) return [];
-    if (entry.held_?.status === update.status) return this.#settle(entry, entry.held_);
-    if (update.status === 'completed') {
-      entry.finishing_ = true;
-      return [{ kind: 'fetch', jobId: update.jobId }];
-    }
-    return this.#settle(entry, toStored(endedBy(entry.job_, update)));
+    if (entry.held_?.status === update.status) return settle(entry, entry.held_);
+    if (update.status !== 'completed') return settle(entry, endedBy(entry.job_, update));
+    entry.finishing_ = true;
+    return [['fetch', update.jobId]];
   }
 
-  #settle(entry: Entry, status: JobStatusResponse): Consequence[] {
-    entry.job_ = toJob(status);
-    entry.settled_ = true;
-    entry.finishing_ = false;
-    entry.lacksResult_ = false;
-    entry.held_ = null;
-    this.#dropOldest();
-    return [ending(status)];
+  function settle(entry: Entry, job: Job): Consequence[] {
+    Object.assign(entry, { job_: job, settled_: true, finishing_: false, lacksResult_: false, held_: null });
+    dropOldest();
+    return [ending(job)];
   }
 
   /** Ended jobs are a courtesy of this page, not its archive. */
-  #dropOldest(): void {
-    const ended = [...this.#entries.values()].filter((entry) => entry.settled_);
-    if (ended.length <= MAX_ENDED) return;
-    ended.sort((a, b) => endOf(a) - endOf(b));
-    for (const { job_: job } of ended.slice(0, ended.length - MAX_ENDED)) this.#entries.delete(job.jobId);
+  function dropOldest(): void {
+    const ended = [...entries.values()].filter((entry) => entry.settled_).sort((a, b) => endOf(b) - endOf(a));
+    for (const { job_: job } of ended.slice(MAX_ENDED)) entries.delete(job.jobId);
   }
 
-  #idsOf(wanted: (entry: Entry) => boolean): string[] {
-    return [...this.#entries.values()].filter(wanted).map((entry) => entry.job_.jobId);
-  }
+  return {
+    /** Where to resume the feed; null before its first entry. */
+    get lastEventId_() {
+      return lastEventId;
+    },
+
+    /** Counts changes. Take it before a request, and give it with the answer. */
+    get clock_() {
+      return clock;
+    },
+
+    /** The jobs to show, newest first. */
+    jobs_(): Job[] {
+      return [...entries.values()]
+        .filter((entry) => !entry.dismissed_ && !entry.lacksResult_)
+        .map((entry) => entry.job_)
+        .sort((a, b) => +b.createdAt - +a.createdAt);
+    },
+
+    /** Whether there are jobs whose end has not been announced. */
+    isWaiting_(): boolean {
+      return [...entries.values()].some((entry) => !entry.settled_);
+    },
+
+    /** Ids of completed jobs to be shown whose result has yet to be fetched. */
+    awaitingResult_(): string[] {
+      return idsOf((entry) => entry.lacksResult_ && !entry.dismissed_);
+    },
+
+    knows_(jobId: string): boolean {
+      return entries.has(jobId);
+    },
+
+    /** Whether the feed said that the job is completed and its result has yet to be had. */
+    isFinishing_(jobId: string): boolean {
+      return !!entries.get(jobId)?.finishing_;
+    },
+
+    /** The whole job, shown or not; null when too little is known of it. */
+    find_(jobId: string): Job | null {
+      const entry = entries.get(jobId);
+      return entry && !entry.lacksResult_ ? entry.job_ : null;
+    },
+
+    /**
+     * Take in a job that somebody asked about and that ended before we heard of it: neither shown
+     * nor announced. Returns false for any other, whose answer is news like all others.
+     */
+    recall_(status: JobStatusResponse): boolean {
+      if (!isFinal(status.status) || entries.has(status.jobId)) return false;
+      Object.assign(meet(toJob(status)), { settled_: true, dismissed_: true });
+      return true;
+    },
+
+    restore_(jobs: readonly StoredJob[], at: string | null): void {
+      lastEventId = at;
+      for (const { settled, dismissed, ...status } of jobs) {
+        const entry = meet(toJob(status));
+        entry.settled_ = settled;
+        entry.dismissed_ = dismissed;
+        entry.lacksResult_ = settled && status.status === 'completed';
+        entry.announced_ = entry.job_.progress;
+      }
+    },
+
+    stored_(): StoredJob[] {
+      return [...entries.values()].map((entry) => ({
+        ...toStored(entry.job_),
+        settled: entry.settled_,
+        dismissed: entry.dismissed_,
+      }));
+    },
+
+    /** The feed has a gap and goes on from `id`. */
+    skipTo_(id: string | null): void {
+      lastEventId = id;
+    },
+
+    created_(created: JobCreatedResponse): void {
+      const known = entries.get(created.jobId);
+      // The feed may have been faster; it knows all but the time of creation.
+      if (known) known.job_ = { ...known.job_, createdAt: new Date(created.createdAt) };
+      else touch(meet(toJob(created)));
+    },
+
+    cancelRequested_(jobId: string): void {
+      const entry = entries.get(jobId);
+      if (entry && !entry.settled_) entry.job_ = { ...entry.job_, cancelRequested: true };
+    },
+
+    /** Stop showing a job. It stays known, so that late news of it is not taken for a new job. */
+    dismiss_(jobId: string): void {
+      const entry = entries.get(jobId);
+      if (entry) entry.dismissed_ = true;
+    },
+
+    /** Take in one entry of the feed. */
+    update_(update: JobUpdate): Consequence[] {
+      const { jobId, event } = update;
+      if (!isAfter(update.id, lastEventId)) return [];
+      lastEventId = update.id;
+
+      const known = entries.get(jobId);
+      if (event === 'removed') {
+        if (known) touch(known);
+        return known && !known.settled_ ? [['fetch', jobId]] : [];
+      }
+      const entry = known ?? meet(jobFromUpdate(update));
+      touch(entry);
+      if (isFinal(update.status)) return end(entry, update);
+      if (REOPENING.has(event)) entry.finishing_ = false;
+      if (entry.settled_ && !reopen(entry, update)) return [];
+      return event === 'progress' ? progressed(entry, update) : changed(entry, update);
+    },
+
+    /** Take in the answer to a request that was sent at `askedAt` on our clock. */
+    answer_(status: JobStatusResponse, kind: AnswerKind, askedAt: number): Consequence[] {
+      const job = toJob(status);
+      const entry = entries.get(job.jobId) ?? meet(job);
+
+      if (isFinal(job.status)) {
+        if (entry.settled_) return takeResult(entry, job);
+        // `completed` from the feed asked for exactly this answer.
+        if (kind === 'polled' || entry.finishing_) return settle(entry, job);
+        entry.held_ = job;
+        return [['confirm', job.jobId]];
+      }
+      if (entry.touched_ > askedAt || entry.finishing_) return [];
+      if (entry.settled_) Object.assign(entry, FRESH);
+      entry.job_ = { ...job, cancelRequested: job.cancelRequested || entry.job_.cancelRequested };
+      return ahead(entry, kind);
+    },
+
+    /** The feed had its time to confirm an end that an answer told; announce it now. */
+    settleHeld_(jobId: string): Consequence[] {
+      const entry = entries.get(jobId);
+      return entry?.held_ ? settle(entry, entry.held_) : [];
+    },
+
+    /** The server knows no such job (any more). */
+    gone_(jobId: string): Consequence[] {
+      const entry = entries.get(jobId);
+      if (!entry) return [];
+      if (entry.finishing_) {
+        settle(entry, { ...entry.job_, status: 'completed', completedAt: new Date() });
+        return [failure(jobId, 'The job is done, but its result is no longer kept.', 'result_unavailable')];
+      }
+      entries.delete(jobId);
+      return entry.settled_ ? [] : [failure(jobId, 'The job no longer exists.', 'job_not_found')];
+    },
+
+    /** Ids of live jobs that a complete list, asked for at `askedAt`, should have named and did not. */
+    missingFrom_(list: readonly JobStatusResponse[], askedAt: number): string[] {
+      return idsOf(
+        ({ settled_, touched_, job_ }) =>
+          !settled_ && touched_ <= askedAt && !list.some(({ jobId }) => jobId === job_.jobId),
+      );
+    },
+  };
 }
 
 /** Of a job of which nothing has been told yet. */
@@ -298,91 +281,81 @@ const FRESH: Omit<Entry, 'job_' | 'touched_'> = {
   announced_: null,
 };
 
-function newEntry(job: Job): Entry {
-  return { ...FRESH, job_: job, touched_: 0 };
-}
-
-function reset(entry: Entry): void {
-  Object.assign(entry, FRESH);
-}
-
 /** Whether the feed reopened an ended job (an operator retried it), rather than caught up with its past. */
 function reopen(entry: Entry, update: JobUpdate): boolean {
   if (entry.finalId_ === null || !REOPENING.has(update.event)) return false;
-  reset(entry);
-  entry.job_ = { ...entry.job_, progress: null, result: null, completedAt: null, cancelRequested: false };
+  const job = { ...entry.job_, progress: null, result: null, completedAt: null, cancelRequested: false };
+  Object.assign(entry, FRESH, { job_: job });
   return true;
 }
 
 function progressed(entry: Entry, update: JobUpdate): Consequence[] {
-  const progress = update.progress ?? null;
-  if (progress === null) return [];
-  if (!isBehind(entry.shown_, update)) {
-    entry.job_ = moveOn(entry.job_, update);
-    entry.shown_ = null;
-  }
   const { told_: told } = entry;
-  if (told?.progress_ && sameProgress(told.progress_, progress)) {
-    entry.told_ = null;
-    return [];
-  }
-  if (isBehind(told, update)) return [];
+  const { progress } = update;
+  if (!progress) return [];
+  if (!isBehind(entry.shown_, update)) moveEntry(entry, update);
+  const isTold = told?.progress_ && sameProgress(told.progress_, progress);
+  if (!isTold && isBehind(told, update)) return [];
   entry.told_ = null;
-  entry.announced_ = progress;
-  return [{ kind: 'progress', jobId: update.jobId, progress }];
+  if (isTold) return [];
+  return announce(entry, progress);
 }
 
 function changed(entry: Entry, update: JobUpdate): Consequence[] {
   if (isOvertaken(entry.shown_, update)) return [];
-  entry.job_ = moveOn(entry.job_, update);
-  entry.shown_ = null;
+  moveEntry(entry, update);
   if (update.event === 'retrying') entry.told_ = null;
   return [];
 }
 
-/** Whether an answer has already shown the job beyond this change. */
-function isOvertaken(shown: Mark | null, update: JobUpdate): boolean {
-  if (shown === null) return false;
-  if ((update.attemptsMade ?? 0) > shown.attempt_) return false;
-  return shown.progress_ !== null || (shown.status_ === 'processing' && update.status === 'queued');
+function moveEntry(entry: Entry, update: JobUpdate): void {
+  entry.job_ = moveOn(entry.job_, update);
+  entry.shown_ = null;
 }
 
-function isBehind(mark: Mark | null, update: JobUpdate): boolean {
-  if (mark === null) return false;
-  const attempt = update.attemptsMade ?? mark.attempt_;
-  if (attempt !== mark.attempt_) return attempt < mark.attempt_;
-  return (update.progress?.percent ?? 0) < (mark.progress_?.percent ?? 0);
+function announce(entry: Entry, progress: JobProgress): Consequence[] {
+  entry.announced_ = progress;
+  return [['onProgress', entry.job_.jobId, progress]];
+}
+
+/** Whether an answer has already shown the job beyond this change. */
+function isOvertaken(shown: Mark | null, { attemptsMade, status }: JobUpdate): boolean {
+  if (!shown || (attemptsMade ?? 0) > shown.attempt_) return false;
+  return !!shown.progress_ || (shown.status_ === 'processing' && status === 'queued');
+}
+
+function isBehind(mark: Mark | null, { attemptsMade, progress }: JobUpdate): boolean {
+  if (!mark) return false;
+  const attempts = (attemptsMade ?? mark.attempt_) - mark.attempt_;
+  return (attempts || (progress?.percent ?? 0) - (mark.progress_?.percent ?? 0)) < 0;
 }
 
 /** Note how far an answer has shown the job ahead of the feed, and announce what only polling can. */
 function ahead(entry: Entry, kind: AnswerKind): Consequence[] {
-  const { job_: job } = entry;
-  const mark: Mark = { attempt_: job.attemptsMade, status_: job.status, progress_: job.progress };
-  entry.shown_ = mark;
-  if (kind !== 'polled' || job.progress === null) return [];
-  if (entry.announced_ !== null && sameProgress(entry.announced_, job.progress)) return [];
-  entry.told_ = mark;
-  entry.announced_ = job.progress;
-  return [{ kind: 'progress', jobId: job.jobId, progress: job.progress }];
+  const { attemptsMade, status, progress } = entry.job_;
+  entry.shown_ = { attempt_: attemptsMade, status_: status, progress_: progress };
+  if (kind !== 'polled' || !progress) return [];
+  if (entry.announced_ && sameProgress(entry.announced_, progress)) return [];
+  entry.told_ = entry.shown_;
+  return announce(entry, progress);
 }
 
-function takeResult(entry: Entry, status: JobStatusResponse): Consequence[] {
-  if (status.status === entry.job_.status) entry.job_ = toJob(status);
+function takeResult(entry: Entry, job: Job): Consequence[] {
+  if (job.status === entry.job_.status) entry.job_ = job;
   entry.lacksResult_ = false;
   return [];
 }
 
-function ending(status: JobStatusResponse): Consequence {
-  const { jobId } = status;
-  if (status.status === 'completed') return { kind: 'complete', jobId, result: status.result ?? null };
-  if (status.status === 'cancelled') return { kind: 'cancel', jobId };
-  return failure(jobId, status.error ?? 'The job failed.', status.errorCode ?? 'job_failed');
+function ending({ jobId, status, result, error, errorCode }: Job): Consequence {
+  if (status === 'completed') return ['onComplete', jobId, result];
+  if (status === 'cancelled') return ['onCancel', jobId];
+  return failure(jobId, error ?? 'The job failed.', errorCode ?? 'job_failed');
 }
 
 function failure(jobId: string, message: string, code: string): Consequence {
-  return { kind: 'error', jobId, error: new JobFailedError(jobId, message, code) };
+  return ['onError', jobId, new JobFailedError(jobId, message, code)];
 }
 
-function endOf(entry: Entry): number {
-  return (entry.job_.completedAt ?? entry.job_.createdAt).getTime();
+function endOf({ job_: job }: Entry): number {
+  return +(job.completedAt ?? job.createdAt);
 }

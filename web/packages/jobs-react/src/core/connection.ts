@@ -16,7 +16,7 @@
  * resume anew.
  */
 
-import { io, type Socket } from 'socket.io-client';
+import type { Socket } from 'socket.io-client';
 
 import { backoff, spread } from './backoff.js';
 import { messageIn } from './errors.js';
@@ -52,192 +52,213 @@ export interface ConnectionOwner {
 
 const MAX_REFUSALS = 3;
 
-export class Connection {
-  state_: ConnectionState = 'closed';
-  /** How many attempts have failed in a row. */
-  failures_ = 0;
-  /** Where the present connection resumed the feed. */
-  resumedFrom_: string | null = null;
+/** A connection that is made by `open()`, and may be made once. */
+export type Connection = ReturnType<typeof createConnection>;
 
-  readonly #owner: ConnectionOwner;
-  #socket: Socket | null = null;
-  #refusals = 0;
-  #retryTimer: ReturnType<typeof setTimeout> | undefined;
-  #renewTimer: ReturnType<typeof setTimeout> | undefined;
-  #tokenInUse: string | null = null;
-  #isHeld = false;
-  #isDraining = false;
+export function createConnection(owner: ConnectionOwner) {
+  let state: ConnectionState = 'closed';
+  let failures = 0;
+  let resumedFrom: string | null = null;
+  let url = '';
+  let socket: Socket | undefined;
+  let refusals = 0;
+  let retryTimer: ReturnType<typeof setTimeout> | undefined;
+  let renewTimer: ReturnType<typeof setTimeout> | undefined;
+  let tokenInUse: string | null = null;
+  let isHeld = false;
+  let isDraining = false;
 
-  constructor(owner: ConnectionOwner) {
-    this.#owner = owner;
+  function open_(to: string): void {
+    url = to;
+    become('connecting');
+    void connect();
   }
 
-  open_(url: string): void {
-    if (this.#socket !== null) return;
-    const socket = io(url, {
-      auth: (give) => void this.#introduce(socket, give),
-      // A websocket needs no sticky sessions; long-polling gets through where websockets do not.
-      transports: ['websocket', 'polling'],
-      tryAllTransports: true,
-      forceNew: true,
-      timeout: timings.connect_,
-      autoConnect: false,
-      reconnection: false,
-    });
-    this.#socket = socket;
-    socket.on('connect', () => {
-      this.failures_ = 0;
-      this.#refusals = 0;
-      this.#isDraining = false;
-      this.#become('open');
-      this.#owner.hear_({ kind: 'open', resumed: this.resumedFrom_ !== null });
-    });
-    socket.on('disconnect', (reason) => {
-      // Our own doing: whoever did it goes on.
-      if (reason === 'io client disconnect') return;
-      this.#become('down');
-      this.#retryLater();
-    });
-    socket.on('connect_error', (error) => this.#failed(error));
-    socket.on('job:update', (payload: unknown) => {
-      const update = readUpdate(payload);
-      if (update !== null) this.#owner.hear_({ kind: 'update', update });
-    });
-    socket.on('resync', (payload: unknown) => {
-      const { id } = fieldsOf(payload);
-      this.#owner.hear_({ kind: 'resync', id: isFeedId(id) ? id : null });
-    });
-    socket.on('token:expiring', () => void this.#renewUntilNew());
-    socket.on('server:draining', (payload: unknown) => this.#draining(payload));
-    socket.on('error', (payload: unknown) => this.#complain(...refusalIn(payload)));
-    this.#become('connecting');
-    this.#connect();
-  }
-
-  close_(): void {
-    clearTimeout(this.#retryTimer);
-    clearTimeout(this.#renewTimer);
-    this.#socket?.removeAllListeners().disconnect();
-    this.#socket = null;
-    this.#become('closed');
+  function close_(): void {
+    clearTimeout(retryTimer);
+    clearTimeout(renewTimer);
+    socket?.removeAllListeners().disconnect();
+    become('closed');
   }
 
   /** Attempts are vain until `retryNow()`: make none. An open connection stays while it lasts. */
-  hold_(): void {
-    this.#isHeld = true;
-    clearTimeout(this.#retryTimer);
+  function hold_(): void {
+    isHeld = true;
+    clearTimeout(retryTimer);
   }
 
   /** Connect anew, and resume where `lastEventId()` says now. */
-  reopen_(): void {
-    if (this.state_ === 'closed' || this.state_ === 'refused') return;
-    clearTimeout(this.#retryTimer);
+  function reopen_(): void {
+    if (state === 'closed' || state === 'refused') return;
     // Down first, so that the farewell is taken for ours.
-    this.#become(this.state_ === 'open' ? 'down' : this.state_);
-    this.#socket?.disconnect();
-    this.#connect();
+    become(state === 'open' ? 'down' : state);
+    reconnect();
   }
 
   /** Circumstances have changed (a new token, the network is back): do not wait any longer. */
-  retryNow_(): void {
-    this.#isHeld = false;
-    if (this.state_ === 'closed' || this.state_ === 'open') return;
-    clearTimeout(this.#retryTimer);
-    this.#refusals = 0;
-    this.#socket?.disconnect();
-    this.#connect();
-    if (this.state_ === 'refused') this.#become('connecting');
+  function retryNow_(): void {
+    isHeld = false;
+    if (state === 'closed' || state === 'open') return;
+    refusals = 0;
+    reconnect();
+    if (state === 'refused') become('connecting');
   }
 
-  /** Give an open connection a newer token, if there is one. Returns whether there is no more to do. */
-  async renewToken_(): Promise<boolean> {
-    const socket = this.#socket;
-    if (this.state_ !== 'open') return true;
-    const token = await this.#owner.token_().catch(() => null);
-    if (!socket?.connected) return true;
-    if (token === null || token === this.#tokenInUse) return false;
-    this.#tokenInUse = token;
-    socket.emit('auth:renew', { token });
-    return true;
-  }
-
-  #connect(): void {
-    if (!this.#isHeld) this.#socket?.connect();
-  }
-
-  /** Who hands out tokens may hold on to one until shortly before its end: ask again and again. */
-  async #renewUntilNew(): Promise<void> {
-    clearTimeout(this.#renewTimer);
-    if ((await this.renewToken_()) || !this.#owner.canRenewToken_()) return;
-    this.#renewTimer = setTimeout(() => void this.#renewUntilNew(), timings.renewAgain_);
-  }
-
-  async #introduce(socket: Socket, give: (auth: object) => void): Promise<void> {
-    try {
-      const token = await this.#owner.token_();
-      this.#tokenInUse = token;
-      this.resumedFrom_ = this.#owner.lastEventId_();
-      give({
-        userId: this.#owner.userId,
-        ...(token === null ? {} : { token }),
-        ...(this.resumedFrom_ === null ? {} : { lastEventId: this.resumedFrom_ }),
-      });
-    } catch (error) {
-      this.#complain('token_unavailable', messageIn(error));
-      if (socket !== this.#socket) return;
-      socket.disconnect();
-      this.#again();
+  /** Give an open connection a newer token, if there is one. `isEnding`: else, ask again until there is. */
+  async function renewToken_(isEnding = false): Promise<void> {
+    if (state !== 'open') return;
+    // Who hands out tokens may hold on to one until shortly before its end.
+    const token = await owner.token_().catch(() => null);
+    if (!socket?.connected) return;
+    if (token !== null && token !== tokenInUse) {
+      tokenInUse = token;
+      socket.emit('auth:renew', { token });
+    } else if (isEnding && owner.canRenewToken_()) {
+      clearTimeout(renewTimer);
+      renewTimer = setTimeout(() => void renewToken_(true), timings.renewAgain_);
     }
   }
 
-  #failed(error: Error): void {
+  function reconnect(): void {
+    clearTimeout(retryTimer);
+    socket?.disconnect();
+    void connect();
+  }
+
+  async function connect(): Promise<void> {
+    if (isHeld) return;
+    try {
+      // When it is first needed: a server never needs it, nor does a tab that shares another's connection.
+      const { io } = await import('socket.io-client');
+      if (isHeld || state === 'closed') return;
+      socket ??= attend(
+        io(url, {
+          auth: (give) => void introduce(give),
+          // A websocket needs no sticky sessions; long-polling gets through where websockets do not.
+          transports: ['websocket', 'polling'],
+          tryAllTransports: true,
+          forceNew: true,
+          timeout: timings.connect_,
+          autoConnect: false,
+          reconnection: false,
+        }),
+      );
+      socket.connect();
+    } catch (error) {
+      // No network, or a newer version of the application has taken the file away.
+      complain('code_unavailable', messageIn(error));
+      again();
+    }
+  }
+
+  function attend(to: Socket): Socket {
+    to.on('connect', () => {
+      failures = 0;
+      refusals = 0;
+      isDraining = false;
+      become('open');
+      owner.hear_({ kind: 'open', resumed: resumedFrom !== null });
+    });
+    to.on('disconnect', (reason) => {
+      // Our own doing: whoever did it goes on.
+      if (reason === 'io client disconnect') return;
+      become('down');
+      retryLater();
+    });
+    to.on('connect_error', failed);
+    to.on('job:update', (payload) => {
+      const update = readUpdate(payload);
+      if (update) owner.hear_({ kind: 'update', update });
+    });
+    to.on('resync', (payload) => {
+      const { id } = fieldsOf(payload);
+      owner.hear_({ kind: 'resync', id: isFeedId(id) ? id : null });
+    });
+    to.on('token:expiring', () => void renewToken_(true));
+    to.on('server:draining', (payload) => {
+      isDraining = true;
+      owner.hear_({ kind: 'draining' });
+      // At some moment of the time that is left, rather than with everybody else at its end.
+      reconnectIn(Math.random() * (numberOf(fieldsOf(payload)['withinMs']) ?? 0), reopen_);
+    });
+    to.on('error', (payload) => complain(...refusalIn(payload)));
+    return to;
+  }
+
+  async function introduce(give: (auth: object) => void): Promise<void> {
+    try {
+      tokenInUse = await owner.token_();
+      resumedFrom = owner.lastEventId_();
+      give({ userId: owner.userId, token: tokenInUse ?? undefined, lastEventId: resumedFrom ?? undefined });
+    } catch (error) {
+      complain('token_unavailable', messageIn(error));
+      if (state === 'closed') return;
+      socket?.disconnect();
+      again();
+    }
+  }
+
+  function failed(error: Error): void {
     // A socket that is still active was not let down by the server, which was not reached.
-    if (!this.#socket?.active) {
-      this.#refusals += 1;
+    if (!socket?.active) {
+      refusals += 1;
       const [code, message] = refusalOf(error);
       const isAboutIdentity = /auth|token|identity|forbidden|origin/.test(code);
-      if (isAboutIdentity && this.#refusals >= (this.#owner.canRenewToken_() ? MAX_REFUSALS : 1)) {
-        this.#complain(code, message);
-        this.#become('refused');
+      if (isAboutIdentity && refusals >= (owner.canRenewToken_() ? MAX_REFUSALS : 1)) {
+        complain(code, message);
+        become('refused');
         return;
       }
     }
-    this.#again();
+    again();
   }
 
   /** An attempt has failed: make another. */
-  #again(): void {
-    this.failures_ += 1;
-    this.#become(this.state_);
-    this.#retryLater();
+  function again(): void {
+    failures += 1;
+    become(state);
+    retryLater();
   }
 
-  /** Move at some moment of the time that is left, rather than with everybody else at its end. */
-  #draining(payload: unknown): void {
-    const withinMs = numberOf(fieldsOf(payload)['withinMs']);
-    this.#isDraining = true;
-    this.#owner.hear_({ kind: 'draining' });
-    clearTimeout(this.#retryTimer);
-    this.#retryTimer = setTimeout(() => this.reopen_(), Math.random() * (withinMs ?? 0));
-  }
-
-  #retryLater(): void {
-    clearTimeout(this.#retryTimer);
-    if (this.#isHeld) return;
+  function retryLater(): void {
     // Spread once is spread for good: who still finds nobody there need not wait as long again.
-    const wait = this.#isDraining && this.failures_ <= 1 ? spread() : backoff(this.failures_);
-    this.#retryTimer = setTimeout(() => this.#socket?.connect(), wait);
+    if (!isHeld) reconnectIn(isDraining && failures <= 1 ? spread() : backoff(failures), connect);
   }
 
-  #complain(code: string, message: string): void {
-    this.#owner.hear_({ kind: 'error', code, message });
+  function reconnectIn(wait: number, how: () => void): void {
+    clearTimeout(retryTimer);
+    retryTimer = setTimeout(how, wait);
+  }
+
+  function complain(code: string, message: string): void {
+    owner.hear_({ kind: 'error', code, message });
   }
 
   /** Reports also when the state stays the same, since `failures` may have grown. */
-  #become(state: ConnectionState): void {
-    this.state_ = state;
-    this.#owner.hear_({ kind: 'state', state, failures: this.failures_ });
+  function become(now: ConnectionState): void {
+    state = now;
+    owner.hear_({ kind: 'state', state, failures });
   }
+
+  return {
+    get state_() {
+      return state;
+    },
+    /** How many attempts have failed in a row. */
+    get failures_() {
+      return failures;
+    },
+    /** Where the present connection resumed the feed. */
+    get resumedFrom_() {
+      return resumedFrom;
+    },
+    open_,
+    close_,
+    hold_,
+    reopen_,
+    retryNow_,
+    renewToken_,
+  };
 }
 
 type Refusal = [code: string, message: string];

@@ -8,14 +8,10 @@ export function isFeedId(value: unknown): value is string {
 
 /** Whether the entry `id` came after the entry `other`; anything comes after none. */
 export function isAfter(id: string, other: string | null): boolean {
-  if (other === null) return true;
-  const [ms = '', seq = ''] = id.split('-');
-  const [otherMs = '', otherSeq = ''] = other.split('-');
-  return (compare(ms, otherMs) || compare(seq, otherSeq)) > 0;
+  return other === null || sortable(id) > sortable(other);
 }
 
-/** Order of two decimal numbers without leading zeros. */
-function compare(a: string, b: string): number {
-  if (a.length !== b.length) return a.length - b.length;
-  return a === b ? 0 : a > b ? 1 : -1;
+/** Texts of numbers sort as the numbers do once they are of one length. */
+function sortable(id: string): string {
+  return id.replace(/\d+/g, (number) => number.padStart(20, '0'));
 }

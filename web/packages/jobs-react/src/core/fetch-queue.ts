@@ -1,78 +1,73 @@
 import { timings } from './timings.js';
 
-type Timer = ReturnType<typeof setTimeout>;
+/** A job to be fetched. */
+interface Errand {
+  /** It waits for its turn, or for another one since the answer under way may be too old. */
+  isDue_: boolean;
+  isRunning_: boolean;
+  /** How often in a row it was vain. */
+  failures_: number;
+  /** Until when it rests after that. */
+  rest_?: ReturnType<typeof setTimeout> | undefined;
+}
 
 const PARALLEL_FETCHES = 4;
 
-/** Fetches jobs one by one, a few at a time, each until it succeeds. */
-export class FetchQueue {
-  readonly #fetch: (jobId: string, isCurrent: () => boolean) => Promise<boolean>;
-  readonly #waiting = new Set<string>();
-  readonly #running = new Set<string>();
-  readonly #resting = new Map<string, Timer>();
-  readonly #tries = new Map<string, number>();
-  #generation = 0;
+/** Fetches jobs one by one, a few at a time, each until it succeeds: until `fetch` returns false. */
+export function createFetchQueue(fetch: (jobId: string, isCurrent: () => boolean) => Promise<boolean>) {
+  const errands = new Map<string, Errand>();
 
-  constructor(fetch: (jobId: string, isCurrent: () => boolean) => Promise<boolean>) {
-    this.#fetch = fetch;
-  }
-
-  /** Fetch `jobId`; once more if that is under way, since its answer may be too old. */
-  add_(jobId: string): void {
-    if (this.#resting.has(jobId)) return;
-    this.#waiting.add(jobId);
-    this.#next();
-  }
-
-  /** Do not wait any longer with what failed before. */
-  retryNow_(): void {
-    for (const [jobId, timer] of [...this.#resting]) {
-      clearTimeout(timer);
-      this.#resting.delete(jobId);
-      this.#waiting.add(jobId);
-    }
-    this.#tries.clear();
-    this.#next();
-  }
-
-  clear_(): void {
-    this.#generation += 1;
-    for (const timer of this.#resting.values()) clearTimeout(timer);
-    this.#resting.clear();
-    this.#waiting.clear();
-    this.#running.clear();
-    this.#tries.clear();
-  }
-
-  #next(): void {
-    for (const jobId of this.#waiting) {
-      if (this.#running.size >= PARALLEL_FETCHES) return;
-      if (this.#running.has(jobId)) continue;
-      this.#waiting.delete(jobId);
-      this.#running.add(jobId);
-      void this.#run(jobId);
+  function next(): void {
+    let running = [...errands.values()].filter((errand) => errand.isRunning_).length;
+    for (const [jobId, errand] of errands) {
+      if (running >= PARALLEL_FETCHES) return;
+      if (!errand.isDue_ || errand.isRunning_) continue;
+      running += 1;
+      void run(jobId, errand);
     }
   }
 
-  async #run(jobId: string): Promise<void> {
-    const generation = this.#generation;
-    const isCurrent = (): boolean => generation === this.#generation;
-    const again = await this.#fetch(jobId, isCurrent);
+  async function run(jobId: string, errand: Errand): Promise<void> {
+    const isCurrent = (): boolean => errands.get(jobId) === errand;
+    errand.isDue_ = false;
+    errand.isRunning_ = true;
+    const isVain = await fetch(jobId, isCurrent);
     if (!isCurrent()) return;
-    this.#running.delete(jobId);
-    if (again) this.#rest(jobId);
-    else this.#tries.delete(jobId);
-    this.#next();
+    errand.isRunning_ = false;
+    if (isVain) {
+      errand.isDue_ = false;
+      errand.rest_ = setTimeout(() => wake(errand), Math.min(timings.retryMax_, timings.retryMin_ * 2 ** errand.failures_));
+      errand.failures_ += 1;
+    } else if (!errand.isDue_) errands.delete(jobId);
+    next();
   }
 
-  #rest(jobId: string): void {
-    const tries = (this.#tries.get(jobId) ?? 0) + 1;
-    this.#tries.set(jobId, tries);
-    const wait = Math.min(timings.retryMax_, timings.retryMin_ * 2 ** (tries - 1));
-    const retry = (): void => {
-      this.#resting.delete(jobId);
-      this.add_(jobId);
-    };
-    this.#resting.set(jobId, setTimeout(retry, wait));
+  function wake(errand: Errand): void {
+    clearTimeout(errand.rest_);
+    errand.rest_ = undefined;
+    errand.isDue_ = true;
+    next();
   }
+
+  return {
+    /** Fetch `jobId`; once more if that is under way, since its answer may be too old. */
+    add_(jobId: string): void {
+      const errand = errands.get(jobId) ?? { isDue_: true, isRunning_: false, failures_: 0 };
+      errands.set(jobId, errand);
+      if (!errand.rest_) wake(errand);
+    },
+
+    /** Do not wait any longer with what failed before. */
+    retryNow_(): void {
+      for (const errand of errands.values()) {
+        errand.failures_ = 0;
+        if (errand.rest_) wake(errand);
+      }
+    },
+
+    clear_(): void {
+      for (const { rest_: rest } of errands.values()) clearTimeout(rest);
+      errands.clear();
+    },
+  };
 }

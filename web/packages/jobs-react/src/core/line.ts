@@ -17,10 +17,10 @@
  * no token can be had to tell the group by, each tab connects by itself.
  */
 
-import { Connection, type ConnectionOwner, type ConnectionState, type News } from './connection.js';
+import { createConnection, type Connection, type ConnectionOwner, type ConnectionState, type News } from './connection.js';
 import { isAfter } from './feed-id.js';
-import { RecentUpdates } from './recent-updates.js';
-import { canShare, nameOfGroup } from './tab-group.js';
+import { recentUpdates } from './recent-updates.js';
+import { nameOfGroup } from './tab-group.js';
 import { timings } from './timings.js';
 import type { JobUpdate } from './types.js';
 
@@ -46,114 +46,99 @@ type FromFollower =
 
 type Message = FromLeader | FromFollower;
 
-export class Line {
-  state_: ConnectionState = 'closed';
-  /** How many attempts to connect have failed in a row. */
-  failures_ = 0;
+export type Line = ReturnType<typeof createLine>;
 
-  readonly #owner: ConnectionOwner;
-  readonly #recent = new RecentUpdates();
-  readonly #id = `${Math.random()}`;
-  #url: string | null = null;
-  #group: string | null = null;
-  #channel: BroadcastChannel | null = null;
-  #connection: Connection | null = null;
-  #isHeld = false;
+export function createLine(owner: ConnectionOwner) {
+  let state: ConnectionState = 'closed';
+  const recent = recentUpdates();
+  const id = `${Math.random()}`;
+  /** Where to connect to; empty while closed. */
+  let url = '';
+  let group: string | null = null;
+  let channel: BroadcastChannel | null = null;
+  let connection: Connection | null = null;
+  let isHeld = false;
 
   // Of a follower:
-  #leader: string | null = null;
+  let leader: string | null = null;
   /** The leader's last turn we heard; null while we are not in step with it. */
-  #turn: number | null = null;
-  #greetedAt: string | null = null;
-  #lifeTimer: ReturnType<typeof setTimeout> | undefined;
-  #isAnswered = true;
+  let turn: number | null = null;
+  let greetedAt: string | null = null;
+  let lifeTimer: ReturnType<typeof setTimeout> | undefined;
+  let isAnswered = true;
 
   // Of a leader, and of who would become one:
-  #turns = 0;
-  #contest: AbortController | null = null;
-  #release: (() => void) | null = null;
+  let turns = 0;
+  let contest: AbortController | null = null;
+  let release: (() => void) | null = null;
 
-  constructor(owner: ConnectionOwner) {
-    this.#owner = owner;
+  function open_(to: string): void {
+    if (!url) void join((url = to));
   }
 
-  open_(url: string): void {
-    if (this.#url !== null) return;
-    this.#url = url;
-    this.#become('connecting');
-    void this.#join(url);
-  }
-
-  close_(): void {
-    this.#url = null;
-    this.#leave();
-    this.#become('closed');
+  function close_(): void {
+    url = '';
+    leave();
+    become('closed');
   }
 
   /** Make no attempts until `retryNow()`. */
-  hold_(): void {
-    this.#isHeld = true;
-    this.#connection?.hold_();
+  function hold_(): void {
+    isHeld = true;
+    connection?.hold_();
   }
 
   /** Circumstances have changed: whoever connects should not wait any longer. */
-  retryNow_(): void {
-    this.#isHeld = false;
-    if (this.#connection !== null) {
-      this.#connection.retryNow_();
-    } else if (this.#channel !== null) {
-      if (this.#contest === null) void this.#compete();
-      this.#post({ kind: 'retry' });
-      this.#greet();
+  function retryNow_(): void {
+    isHeld = false;
+    if (connection) {
+      connection.retryNow_();
+    } else if (channel) {
+      if (!contest) void compete();
+      post({ kind: 'retry' });
+      greet();
     }
   }
 
   /** There may be another token: take it to the open connection, or to the group that it belongs to. */
-  async tokenChanged_(): Promise<void> {
-    const url = this.#url;
-    if (url === null) return;
-    const group = this.#channel && (await this.#nameGroup(url));
-    if (url !== this.#url) return;
-    if (group !== this.#group) {
-      this.#leave();
-      this.#become('connecting');
-      await this.#join(url);
-    } else await this.#connection?.renewToken_();
+  async function tokenChanged_(): Promise<void> {
+    const to = url;
+    if (!to) return;
+    const other = channel && (await nameGroup());
+    if (to !== url) return;
+    if (other !== group) {
+      leave();
+      await join(url);
+    } else await connection?.renewToken_();
   }
 
-  async #join(url: string): Promise<void> {
-    const group = canShare() ? await this.#nameGroup(url) : null;
-    if (url !== this.#url || this.#channel !== null || this.#connection !== null) return;
-    this.#group = group;
-    if (group === null) {
-      this.#lead();
-      return;
-    }
-    this.#channel = new BroadcastChannel(group);
-    this.#channel.onmessage = ({ data }: MessageEvent<Message>) => this.#heard(data);
+  async function join(to: string): Promise<void> {
+    become('connecting');
+    const ours = await nameGroup();
+    if (to !== url || channel || connection) return;
+    group = ours;
+    if (!group) return lead();
+    channel = new BroadcastChannel(group);
+    channel.onmessage = ({ data }: MessageEvent<Message>) => heard(data);
     // In line first: a leader whose token is refused gives way when somebody waits.
-    void this.#compete();
-    this.#greet();
-    this.#watchLeader();
+    void compete();
+    greet();
+    watchLeader();
   }
 
-  #leave(): void {
-    clearTimeout(this.#lifeTimer);
-    this.#contest?.abort();
-    this.#contest = null;
-    this.#stepDown();
-    this.#channel?.close();
-    this.#channel = null;
-    this.#group = null;
-    this.#leader = null;
-    this.#turn = null;
+  function leave(): void {
+    clearTimeout(lifeTimer);
+    standBack();
+    channel?.close();
+    channel = group = leader = null;
   }
 
-  async #nameGroup(url: string): Promise<string | null> {
+  async function nameGroup(): Promise<string | null> {
     try {
-      return await nameOfGroup(url, this.#owner.userId, await this.#owner.token_());
+      // Browsers of today have locks on secure origins only.
+      return navigator.locks ? await nameOfGroup(url, owner.userId, await owner.token_()) : null;
     } catch {
-      // The connection asks again, and says what is wrong.
+      // If it is for the token, the connection asks again, and says what is wrong.
       return null;
     }
   }
@@ -161,200 +146,189 @@ export class Line {
   // --- who leads -------------------------------------------------------------------------------
 
   /** Stand in line for the lock, or take it from whoever has it. Resolves when that is over. */
-  async #compete(byForce = false): Promise<void> {
-    const group = this.#group;
-    if (group === null) return;
-    this.#contest?.abort();
-    const contest = new AbortController();
-    this.#contest = contest;
-    // A lock taken by force is granted at once: there is no standing in line to be given up.
-    const options: LockOptions = byForce ? { steal: true } : { signal: contest.signal };
+  async function compete(byForce = false): Promise<void> {
+    if (!group) return;
+    contest?.abort();
+    const { signal } = (contest = new AbortController());
     try {
-      await navigator.locks.request(group, options, () => {
-        if (contest.signal.aborted) return undefined;
+      // A lock taken by force is granted at once: there is no standing in line to be given up.
+      await navigator.locks.request(group, byForce ? { steal: true } : { signal }, () => {
+        if (signal.aborted) return undefined;
         return new Promise<void>((resolve) => {
-          this.#release = resolve;
-          this.#lead();
+          release = resolve;
+          lead();
         });
       });
     } catch (error) {
-      if (contest.signal.aborted) return;
+      if (signal.aborted) return;
       if (!(error instanceof DOMException && error.name === 'AbortError')) throw error;
       // We were silent for so long that another tab has taken over.
-      this.#stepDown();
-      this.#greet();
-      this.#watchLeader();
-      void this.#compete();
+      stepDown();
+      greet();
+      watchLeader();
+      void compete();
     }
   }
 
-  #lead(): void {
-    const url = this.#url;
-    if (url === null) return;
-    clearTimeout(this.#lifeTimer);
-    this.#leader = this.#id;
-    this.#recent.startAfter_(this.#owner.lastEventId_());
-    const connection = new Connection({
-      ...this.#owner,
-      lastEventId_: () => this.#recent.at_,
-      hear_: (news) => this.#pass(news),
-    });
-    this.#connection = connection;
-    if (this.#isHeld) connection.hold_();
+  function lead(): void {
+    if (!url) return;
+    clearTimeout(lifeTimer);
+    leader = id;
+    recent.startAfter_(owner.lastEventId_());
+    connection = createConnection({ ...owner, lastEventId_: () => recent.at_, hear_: pass });
+    if (isHeld) connection.hold_();
     connection.open_(url);
   }
 
   /** No longer connect for others. */
-  #stepDown(): void {
-    const connection = this.#connection;
-    this.#connection = null;
-    connection?.close_();
-    this.#release?.();
-    this.#release = null;
+  function stepDown(): void {
+    const given = connection;
+    connection = null;
+    given?.close_();
+    release?.();
+    release = null;
+  }
+
+  /** Neither lead nor wait for it. */
+  function standBack(): void {
+    contest?.abort();
+    contest = null;
+    stepDown();
+    turn = null;
   }
 
   /** Pass on what our connection tells. */
-  #pass(news: News): void {
-    const connection = this.#connection;
+  function pass(news: News): void {
     // The farewell of a connection that has been given up is nobody's news.
-    if (connection === null) return;
-    if (news.kind === 'update' && !this.#recent.add_(news.update)) return;
+    if (!connection) return;
+    if (news.kind === 'update' && !recent.add_(news.update)) return;
     if (news.kind === 'resync') {
       const asked = connection.resumedFrom_;
-      const own = this.#owner.lastEventId_();
-      if (asked !== null && own !== null && isAfter(own, asked)) {
+      const own = owner.lastEventId_();
+      if (asked && own && isAfter(own, asked)) {
         // A tab that slept for too long asked for what is gone; the others go on where they were.
-        this.#say({ ...news, upTo: asked });
-        this.#recent.startAfter_(own);
-        connection.reopen_();
-        return;
+        say({ ...news, upTo: asked });
+        recent.startAfter_(own);
+        return connection.reopen_();
       }
-      this.#recent.startAfter_(news.id);
+      recent.startAfter_(news.id);
     }
-    this.#say(news);
-    this.#tell(news);
-    if (connection.state_ === 'refused') void this.#giveOthersATry();
+    say(news);
+    tell(news);
+    void giveOthersATry();
   }
 
-  /** Our token is not taken, another tab's may be: let it lead, and stand back until ours changes. */
-  async #giveOthersATry(): Promise<void> {
-    const group = this.#group;
-    if (group === null) return;
+  /** When our token is not taken, another tab's may be: let it lead, and stand back until ours changes. */
+  async function giveOthersATry(): Promise<void> {
+    if (!group || connection?.state_ !== 'refused') return;
     const { pending = [] } = await navigator.locks.query();
-    if (this.#connection?.state_ !== 'refused' || !pending.some(({ name }) => name === group)) return;
-    this.#contest?.abort();
-    this.#contest = null;
-    this.#stepDown();
-    this.#turn = null;
+    if (connection?.state_ === 'refused' && pending.some(({ name }) => name === group)) standBack();
   }
 
   /** Bring a follower up to date whose place in the feed is `at`. */
-  #receive(from: string, at: string | null, connection: Connection): void {
-    let updates = this.#recent.after_(at);
-    if (updates === null) {
+  function receive(from: string, at: string | null, ours: Connection): void {
+    const updates = recent.after_(at);
+    if (!updates) {
       // It missed more than we remember: resume there, for everybody. All but it drop what they know.
-      this.#recent.startAfter_(at);
-      connection.reopen_();
-      updates = [];
+      recent.startAfter_(at);
+      ours.reopen_();
     }
-    const { state_: state, failures_: failures } = connection;
-    this.#say({ kind: 'welcome', to: from, state, failures, updates });
-    if (state === 'refused') void this.#giveOthersATry();
+    say({ kind: 'welcome', to: from, state: ours.state_, failures: ours.failures_, updates: updates ?? [] });
+    void giveOthersATry();
   }
 
   // --- following -------------------------------------------------------------------------------
 
-  #greet(): void {
-    if (this.#connection !== null) return;
-    this.#turn = null;
-    this.#greetedAt = this.#owner.lastEventId_();
-    this.#post({ kind: 'hello', from: this.#id, at: this.#greetedAt });
+  function greet(): void {
+    if (connection) return;
+    turn = null;
+    greetedAt = owner.lastEventId_();
+    post({ kind: 'hello', from: id, at: greetedAt });
   }
 
   /** A leader answers a ping within one round; who does not is frozen, or there is none. */
-  #watchLeader(): void {
-    clearTimeout(this.#lifeTimer);
+  function watchLeader(): void {
+    clearTimeout(lifeTimer);
     const setAt = performance.now();
-    this.#lifeTimer = setTimeout(() => {
+    lifeTimer = setTimeout(() => {
       const wasLate = performance.now() - setAt > 2 * timings.lifeSign_;
-      this.#watchLeader();
-      if (this.#isAnswered || wasLate) {
+      watchLeader();
+      if (isAnswered || wasLate) {
         // When it was our own timer that slept, the answer may still be on its way.
-        this.#isAnswered = false;
-        if (this.#turn === null) this.#greet();
-        else this.#post({ kind: 'ping' });
-      } else if (this.#contest !== null) {
-        this.#isAnswered = true;
-        void this.#compete(true);
+        isAnswered = false;
+        if (turn === null) greet();
+        else post({ kind: 'ping' });
+      } else if (contest) {
+        isAnswered = true;
+        void compete(true);
       }
     }, timings.lifeSign_ * (1 + Math.random() / 2));
   }
 
-  #heard(message: Message): void {
-    const connection = this.#connection;
+  function heard(message: Message): void {
     if ('leader' in message) {
-      if (connection === null) this.#follow(message);
-    } else if (connection !== null) {
-      if (message.kind === 'hello') this.#receive(message.from, message.at, connection);
-      if (message.kind === 'ping') this.#say({ kind: 'alive' });
-      if (message.kind === 'retry') connection.retryNow_();
+      if (!connection) follow(message);
+    } else if (connection) {
+      if (message.kind === 'hello') receive(message.from, message.at, connection);
+      else if (message.kind === 'ping') say({ kind: 'alive' });
+      else connection.retryNow_();
     }
   }
 
-  #follow(word: FromLeader): void {
-    this.#isAnswered = true;
-    const { leader, turn } = word;
-    const isWelcome = word.kind === 'welcome' && word.to === this.#id;
-    const isNext = this.#turn !== null && leader === this.#leader && turn === this.#turn + 1;
-    if (isWelcome || isNext) {
-      this.#leader = leader;
-      this.#turn = turn;
-      this.#obey(word, isWelcome);
-    } else if (this.#turn !== null || leader !== this.#leader) {
+  function follow(word: FromLeader): void {
+    isAnswered = true;
+    const isWelcome = word.kind === 'welcome' && word.to === id;
+    const isOther = word.leader !== leader;
+    leader = word.leader;
+    if (isWelcome || (!isOther && turn !== null && word.turn === turn + 1)) {
+      turn = word.turn;
+      obey(word, isWelcome);
+    } else if (isOther || turn !== null) {
       // Another leader, or one of its words was lost. While a greeting is out, there is no second.
-      this.#leader = leader;
-      this.#greet();
+      greet();
     }
   }
 
-  #obey(word: FromLeader, isWelcome: boolean): void {
-    const own = this.#owner.lastEventId_();
-    switch (word.kind) {
-      case 'alive':
-        return;
-      case 'welcome':
-        if (!isWelcome) return;
-        this.#become(word.state, word.failures);
-        if (word.state === 'open') this.#tell({ kind: 'open', resumed: this.#greetedAt !== null });
-        for (const update of word.updates) this.#tell({ kind: 'update', update });
-        return;
-      case 'open':
-        // Without a place in the feed there is nothing to resume, whatever the leader did.
-        this.#tell({ kind: 'open', resumed: word.resumed && own !== null });
-        return;
-      default:
-        if (word.upTo === undefined || own === null || !isAfter(own, word.upTo)) this.#tell(word);
-    }
+  function obey(word: FromLeader, isWelcome: boolean): void {
+    const own = owner.lastEventId_();
+    if (word.kind === 'alive') return;
+    if (word.kind === 'welcome') {
+      if (!isWelcome) return;
+      become(word.state, word.failures);
+      if (word.state === 'open') tell({ kind: 'open', resumed: !!greetedAt });
+      for (const update of word.updates) tell({ kind: 'update', update });
+    } else if (word.kind === 'open') {
+      // Without a place in the feed there is nothing to resume, whatever the leader did.
+      tell({ kind: 'open', resumed: word.resumed && !!own });
+    } else if (!word.upTo || !own || !isAfter(own, word.upTo)) tell(word);
   }
 
-  #become(state: ConnectionState, failures = 0): void {
-    this.#tell({ kind: 'state', state, failures });
+  function become(now: ConnectionState, failures = 0): void {
+    tell({ kind: 'state', state: now, failures });
   }
 
-  #tell(news: News): void {
-    if (news.kind === 'state') {
-      this.state_ = news.state;
-      this.failures_ = news.failures;
-    }
-    this.#owner.hear_(news);
+  function tell(news: News): void {
+    if (news.kind === 'state') state = news.state;
+    owner.hear_(news);
   }
 
-  #say(word: Word): void {
-    this.#turns += 1;
-    this.#post({ ...word, leader: this.#id, turn: this.#turns });
+  function say(word: Word): void {
+    turns += 1;
+    post({ ...word, leader: id, turn: turns });
   }
 
-  #post(message: Message): void {
-    this.#channel?.postMessage(message);
+  function post(message: Message): void {
+    channel?.postMessage(message);
   }
+
+  return {
+    get state_() {
+      return state;
+    },
+    open_,
+    close_,
+    hold_,
+    retryNow_,
+    tokenChanged_,
+  };
 }

@@ -6,41 +6,34 @@ import type { Job } from './types.js';
  * Asks for places in line while jobs wait there, since they move without an event: soon after a job
  * has joined, unless it has started by then, and now and again as long as one waits.
  */
-export class PlaceWatch {
-  readonly #ask: () => void;
-  #waiting: ReadonlySet<string> = new Set();
-  #timer: ReturnType<typeof setTimeout> | undefined;
+export function createPlaceWatch(ask: () => void) {
+  let waiting: readonly string[] = [];
+  let timer: ReturnType<typeof setTimeout> | undefined;
 
-  constructor(ask: () => void) {
-    this.#ask = ask;
-  }
-
-  /** These are the jobs now. */
-  look_(jobs: readonly Job[]): void {
-    const before = this.#waiting;
-    this.#waiting = new Set(jobs.filter(isInLine).map((job) => job.jobId));
-    if (this.#waiting.size === 0) this.#stop();
-    else if ([...this.#waiting].some((jobId) => !before.has(jobId))) this.#askIn(timings.placeFirst_);
-  }
-
-  /** Somebody looks again, perhaps after a long time. */
-  refresh_(): void {
-    if (this.#waiting.size > 0) this.#askIn(0);
-  }
-
-  #askIn(wait: number): void {
-    this.#stop();
-    this.#timer = setTimeout(() => {
-      this.#askIn(timings.placeAgain_);
-      this.#ask();
+  function askIn(wait: number): void {
+    clearTimeout(timer);
+    timer = setTimeout(() => {
+      askIn(timings.placeAgain_);
+      ask();
     }, jittered(wait));
   }
 
-  #stop(): void {
-    clearTimeout(this.#timer);
-  }
+  return {
+    /** These are the jobs now. */
+    look_(jobs: readonly Job[]): void {
+      const before = waiting;
+      waiting = jobs.filter(isInLine).map((job) => job.jobId);
+      if (!waiting.length) clearTimeout(timer);
+      else if (waiting.some((jobId) => !before.includes(jobId))) askIn(timings.placeFirst_);
+    },
+
+    /** Somebody looks again, perhaps after a long time. */
+    refresh_(): void {
+      if (waiting.length) askIn(0);
+    },
+  };
 }
 
 function isInLine(job: Job): boolean {
-  return job.status === 'queued' && job.delayedUntil === null && !job.retrying;
+  return job.status === 'queued' && !job.delayedUntil && !job.retrying;
 }

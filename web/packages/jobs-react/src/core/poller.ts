@@ -12,54 +12,54 @@ export interface PollOutcome {
  * Asks again and again while it is started: soon after a change, ever slower while nothing
  * happens, and rarely while nothing is awaited or nobody is looking.
  */
-export class Poller {
-  readonly #poll: () => Promise<PollOutcome>;
-  #timer: ReturnType<typeof setTimeout> | undefined;
-  #isRunning = false;
-  #isAsking = false;
-  #interval = timings.pollMin_;
-
-  constructor(poll: () => Promise<PollOutcome>) {
-    this.#poll = poll;
-  }
-
-  get isRunning_(): boolean {
-    return this.#isRunning;
-  }
-
-  /**
-   * Start: with a first question at once where something is awaited, else at some time of the
-   * resting interval. Starting twice is fine.
-   */
-  start_(isAwaiting: boolean): void {
-    if (this.#isRunning) return;
-    this.#isRunning = true;
-    if (isAwaiting) this.poke_();
-    else this.#timer = setTimeout(() => void this.#ask(), Math.random() * timings.pollIdle_);
-  }
-
-  stop_(): void {
-    this.#isRunning = false;
-    clearTimeout(this.#timer);
-  }
+export function createPoller(poll: () => Promise<PollOutcome>) {
+  let timer: ReturnType<typeof setTimeout> | undefined;
+  let isRunning = false;
+  let isAsking = false;
+  let interval = timings.pollMin_;
 
   /** Something is expected: ask now, and be quick again. */
-  poke_(): void {
-    if (!this.#isRunning) return;
-    this.#interval = timings.pollMin_;
-    clearTimeout(this.#timer);
-    void this.#ask();
+  function poke_(): void {
+    interval = timings.pollMin_;
+    if (isRunning) askIn(0);
   }
 
-  async #ask(): Promise<void> {
-    if (this.#isAsking) return;
-    this.#isAsking = true;
-    const { changed_: changed, waiting_: waiting } = await this.#poll();
-    this.#isAsking = false;
-    if (!this.#isRunning) return;
-    this.#interval = changed ? timings.pollMin_ : Math.min(timings.pollMax_, this.#interval * 1.5);
-    const isResting = !waiting || isHidden();
-    clearTimeout(this.#timer);
-    this.#timer = setTimeout(() => void this.#ask(), jittered(isResting ? timings.pollIdle_ : this.#interval));
+  function askIn(wait: number): void {
+    clearTimeout(timer);
+    timer = setTimeout(() => void ask(), wait);
   }
+
+  async function ask(): Promise<void> {
+    if (isAsking) return;
+    isAsking = true;
+    const { changed_, waiting_ } = await poll();
+    isAsking = false;
+    if (!isRunning) return;
+    interval = changed_ ? timings.pollMin_ : Math.min(timings.pollMax_, interval * 1.5);
+    askIn(jittered(waiting_ && !isHidden() ? interval : timings.pollIdle_));
+  }
+
+  return {
+    get isRunning_() {
+      return isRunning;
+    },
+
+    /**
+     * Start: with a first question at once where something is awaited, else at some time of the
+     * resting interval. Starting twice is fine.
+     */
+    start_(isAwaiting: boolean): void {
+      if (isRunning) return;
+      isRunning = true;
+      interval = timings.pollMin_;
+      askIn(isAwaiting ? 0 : Math.random() * timings.pollIdle_);
+    },
+
+    stop_(): void {
+      isRunning = false;
+      clearTimeout(timer);
+    },
+
+    poke_,
+  };
 }

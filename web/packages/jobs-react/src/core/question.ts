@@ -2,28 +2,15 @@
  * A question that is asked one at a time. Who asks while an answer is on its way shares that, and
  * has it asked once more afterwards, since it may be too old.
  */
-export class Question<Answer> {
-  readonly #ask: () => Promise<Answer>;
-  readonly #mayRepeat: () => boolean;
-  #answer: Promise<Answer> | null = null;
-  #isStale = false;
+export function createQuestion<Answer>(ask: () => Promise<Answer>, mayRepeat: () => boolean): () => Promise<Answer> {
+  let answer: Promise<Answer> | null = null;
+  let isStale = false;
 
-  constructor(ask: () => Promise<Answer>, mayRepeat: () => boolean) {
-    this.#ask = ask;
-    this.#mayRepeat = mayRepeat;
-  }
-
-  ask_(): Promise<Answer> {
-    if (this.#answer !== null) {
-      this.#isStale = true;
-      return this.#answer;
-    }
-    this.#answer = this.#ask().finally(() => {
-      this.#answer = null;
-      if (!this.#isStale || !this.#mayRepeat()) return;
-      this.#isStale = false;
-      void this.ask_();
-    });
-    return this.#answer;
-  }
+  return function askOnce() {
+    isStale = answer !== null;
+    return (answer ??= ask().finally(() => {
+      answer = null;
+      if (isStale && mayRepeat()) void askOnce();
+    }));
+  };
 }

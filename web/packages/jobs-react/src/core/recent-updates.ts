@@ -4,37 +4,37 @@ import type { JobUpdate } from './types.js';
 const MAX_KEPT = 1_000;
 
 /** The latest stretch of the feed, without a hole, for tabs that fell a little behind. */
-export class RecentUpdates {
-  #from: string | null = null;
-  #at: string | null = null;
-  #kept: JobUpdate[] = [];
+export function recentUpdates() {
+  let from: string | null = null;
+  let kept: JobUpdate[] = [];
+  const at = (): string | null => kept.at(-1)?.id ?? from;
 
-  /** The last entry of the stretch: where a connection goes on. */
-  get at_(): string | null {
-    return this.#at;
-  }
+  return {
+    /** The last entry of the stretch: where a connection goes on. */
+    get at_() {
+      return at();
+    },
 
-  /** Begin a new stretch after `id`. */
-  startAfter_(id: string | null): void {
-    this.#from = id;
-    this.#at = id;
-    this.#kept = [];
-  }
+    /** Begin a new stretch after `id`. */
+    startAfter_(id: string | null): void {
+      from = id;
+      kept = [];
+    },
 
-  /** Returns false for an entry that the stretch has already passed. */
-  add_(update: JobUpdate): boolean {
-    if (!isAfter(update.id, this.#at)) return false;
-    this.#at = update.id;
-    this.#kept.push(update);
-    if (this.#kept.length > MAX_KEPT) this.#from = this.#kept.shift()?.id ?? null;
-    return true;
-  }
+    /** Returns false for an entry that the stretch has already passed. */
+    add_(update: JobUpdate): boolean {
+      if (!isAfter(update.id, at())) return false;
+      kept.push(update);
+      if (kept.length > MAX_KEPT) from = kept.shift()?.id ?? null;
+      return true;
+    },
 
-  /** Everything after `id`, or null when the stretch begins later than that. */
-  after_(id: string | null): JobUpdate[] | null {
-    // Who has no place in the feed yet hears what happens from now on, and asks for the rest.
-    if (id === null) return [];
-    if (this.#from === null || isAfter(this.#from, id)) return null;
-    return this.#kept.filter((update) => isAfter(update.id, id));
-  }
+    /** Everything after `id`, or null when the stretch begins later than that. */
+    after_(id: string | null): JobUpdate[] | null {
+      // Who has no place in the feed yet hears what happens from now on, and asks for the rest.
+      if (id === null) return [];
+      if (from === null || isAfter(from, id)) return null;
+      return kept.filter((update) => isAfter(update.id, id));
+    },
+  };
 }

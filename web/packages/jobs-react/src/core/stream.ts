@@ -1,9 +1,8 @@
 /** The text that a job writes, followed word by word: the read side of Durable Streams. */
 
-import { answerOf, introduction, jobPath, obtain, unreachable, withoutSlash } from './api.js';
+import { answerOf, bearerOf, introduction, jobPath, obtain, unreachable, withoutSlash } from './api.js';
 import { backoff } from './backoff.js';
 import { JobsApiError } from './errors.js';
-import { bearerOf } from './holders.js';
 import { timings } from './timings.js';
 import type { AuthToken } from './types.js';
 import { fieldsOf, textOf } from './wire.js';

@@ -6,16 +6,6 @@
 /** Claims that say when and which token, rather than whose. */
 const OF_ONE_TOKEN: ReadonlySet<string> = new Set(['iat', 'exp', 'nbf', 'jti', 'auth_time', 'nonce']);
 
-/** Whether the browser has what tabs need to share: secure origins have, in browsers of today. */
-export function canShare(): boolean {
-  return (
-    typeof BroadcastChannel === 'function' &&
-    typeof navigator !== 'undefined' &&
-    typeof (navigator as Partial<Navigator>).locks?.request === 'function' &&
-    typeof (crypto as Partial<Crypto>).subtle?.digest === 'function'
-  );
-}
-
 /** The name of the group of everybody who connects to `url` as `userId` with `token`. */
 export async function nameOfGroup(url: string, userId: string, token: string | null): Promise<string> {
   const identity = new TextEncoder().encode(JSON.stringify([url, userId, personIn(token)]));
