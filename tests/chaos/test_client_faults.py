@@ -64,7 +64,7 @@ async def test_wake_ups_that_are_lost_cost_nobody_an_entry(redis: Redis, redis_u
             loses_wake = [chance.random() < 0.1 for _ in users]
             await teller.tell(users, loses_wake=loses_wake)
             await asyncio.sleep(chance.uniform(0, 0.2))
-        await have_everything(followers, teller, within=60)
+        await have_everything(followers, teller, within=sized(30, 60))
     delays = sorted(
         heard - float(entry["progress"]["message"])
         for one in followers
@@ -126,7 +126,7 @@ async def test_clients_that_vanish_and_come_back_have_every_entry_once_and_in_or
                 await asyncio.sleep(chance.uniform(0, 2 * longest_s / loads))
             # Nobody is without an entry, so that everybody has a last one.
             await teller.tell(users)
-            await have_everything(followers, teller, within=120)
+            await have_everything(followers, teller, within=sized(30, 120))
     counts = missed_and_more(followers, teller)
     absences_s = [absence_s for one in followers for absence_s in one.absences_s]
     show(

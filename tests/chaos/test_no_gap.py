@@ -28,6 +28,7 @@ from careerlens.foundation.errors import CareerLensError, ServiceUnavailableErro
 from careerlens.jobs.ids import parse_job_id
 from careerlens.jobs.keys import QUEUES_KEY
 from careerlens.queue import CancelOutcome
+from careerlens.realtime.ledger import position_key
 from careerlens.realtime.relay import LEASE_S
 from careerlens.wire.link import Link
 from faults import FaultProxy, fault_proxy
@@ -49,6 +50,7 @@ CUTS = sized(40, 500)
 RESTARTS = sized(1, 2)
 QUEUE = "numbers"
 LEASE = f"careerlens:relay:{{{QUEUE}}}"
+POSITION = position_key(QUEUE)
 
 
 @dataclass
@@ -71,7 +73,6 @@ class Front:
         return await self.gateway.answers()
 
     async def is_killed_and_restarted(self) -> None:
-        await eventually(self.is_up, within=60)
         self.stop()
         await asyncio.sleep(self.chance.uniform(0, 0.3))
         self.start()
@@ -118,21 +119,27 @@ class Faults:
 
     async def happen(self) -> None:
         for name, fault in self._planned:
-            await fault()
+            # From then on there are numbers to tell, so that it happens in the middle of that.
             self.counts[name] += 1
+            await fault()
             await asyncio.sleep(self._chance.uniform(0, 0.1))
 
     async def _kill(self) -> None:
-        await self._chance.choice(self._fronts).is_killed_and_restarted()
+        front = self._chance.choice(self._fronts)
+        await eventually(front.is_up, within=60)
+        await self._until_relayed()
+        await front.is_killed_and_restarted()
 
     async def _delete_lease(self) -> None:
         holder = await self._holder()
+        await self._until_relayed()
         await self._insist("DEL", LEASE)
         await self._is_another_than(holder)
 
     async def _freeze_leader(self) -> None:
         """Freeze one after the other until it was the one that led."""
         holder = await self._holder()
+        await self._until_relayed()
         for front in self._chance.sample(self._fronts, 2):
             front.process.send_signal(signal.SIGSTOP)
             try:
@@ -150,7 +157,19 @@ class Faults:
         await eventually(lambda: self._chance.choice(self._fronts).proxy.cut_one(self._chance))
 
     async def _restart(self) -> None:
+        await self._until_relayed()
         await asyncio.to_thread(self._server.restart)
+
+    async def _until_relayed(self) -> None:
+        """Wait for the moment at which the position moves, or a second if nothing is told."""
+        before = await self._insist("GET", POSITION)
+        over_at = time.monotonic() + 1
+
+        async def has_moved() -> bool:
+            has_moved = await self._insist("GET", POSITION) != before
+            return has_moved or time.monotonic() > over_at
+
+        await eventually(has_moved, within=60, every=0.002)
 
     async def _holder(self) -> bytes:
         holder: bytes = await eventually(lambda: self._insist("GET", LEASE), within=60)
@@ -284,7 +303,7 @@ async def test_every_client_has_every_event_once_and_in_order(
         try:
             await eventually(
                 lambda: all(len(one.entries) >= each for one in followers),
-                within=sized(60, 120),
+                within=sized(30, 120),
                 every=0.2,
             )
         finally:

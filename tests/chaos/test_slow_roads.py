@@ -99,7 +99,7 @@ async def test_a_stream_gets_through_a_proxy_that_buffers(
         async with api.client("ada") as direct:
             headers = dict(direct.headers)
         url = f"http://127.0.0.1:{proxy.port}"
-        async with httpx.AsyncClient(base_url=url, headers=headers, timeout=60) as client:
+        async with httpx.AsyncClient(base_url=url, headers=headers, timeout=PATIENCE_S) as client:
             asked = time.monotonic()
             async with begun(client) as events:
                 first_byte_s = time.monotonic() - asked
