@@ -133,6 +133,15 @@ async def test_a_session_goes_on_with_a_token_issued_since(
     await client.socket.disconnect()
 
 
+async def test_a_revocation_that_nobody_can_read_hides_none_that_follow(
+    api: RunningApi, link: Link
+) -> None:
+    async with api.client(None) as client:
+        await link.call("XADD", REVOCATIONS_KEY, "*", "user", b"\xff")
+        await revoke_tokens(link, "user-1")
+        await eventually(lambda: is_refused(client, old_token("user-1")))
+
+
 async def test_a_token_that_does_not_tell_its_age_counts_as_older_than_any_revocation(
     api: RunningApi, link: Link
 ) -> None:

@@ -100,7 +100,7 @@ class RevocationWatch:
                 start = f"({raw_id.decode()}"
                 at_ms = int(raw_id.partition(b"-")[0])
                 self._newest_ms = max(self._newest_ms, at_ms)
-                user_id = fields[1].decode()
+                user_id = fields[1].decode(errors="replace")
                 moments[user_id] = max(moments.get(user_id, 0.0), at_ms / 1000)
             self._revoked.learn(moments)
             if len(rows) < _PAGE:
