@@ -42,7 +42,7 @@ function openNext() {
       }
     },
   });
-  connection.open_(url);
+  connection.start_(url);
 }
 
 createInterface({ input: process.stdin }).on('line', (line) => {

@@ -32,7 +32,7 @@ function openNext() {
       }
     },
   });
-  connection.open_(url);
+  connection.start_(url);
 }
 
 const say = (message) => process.stdout.write(`${JSON.stringify(message)}\n`);

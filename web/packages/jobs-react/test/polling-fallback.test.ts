@@ -46,7 +46,7 @@ it('asks ever less often while nothing changes', async () => {
   const asked: number[] = [];
   const poller = createPoller(() => {
     asked.push(Date.now());
-    return Promise.resolve({ changed_: false, waiting_: true });
+    return Promise.resolve({ changed_: false, isWaiting_: true });
   });
   poller.start_(true);
   await vi.advanceTimersByTimeAsync(20 * timings.pollMax_);

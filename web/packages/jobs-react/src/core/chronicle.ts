@@ -3,6 +3,7 @@
 import { createJobBook, type Consequence } from './book.js';
 import type { JobFailedError, JobsApiError } from './errors.js';
 import { loadState, replaceState, saveState, type StoredState } from './storage.js';
+import { createTimer } from './timer.js';
 import { timings } from './timings.js';
 import type { ConnectionStatus, Job, JobInput, JobProgress } from './types.js';
 
@@ -25,8 +26,6 @@ export interface JobsObserver {
 
 export const EMPTY_SNAPSHOT: JobsSnapshot = { jobs: [], status: 'idle', error: null };
 
-type Timer = ReturnType<typeof setTimeout>;
-
 const MAX_INPUTS = 50;
 
 /** `situation`: what is shown beside the jobs. `fetch` asks for a job's status. */
@@ -42,8 +41,8 @@ export function createChronicle(
   /** What this page's jobs were created from, so that one that failed can be created again. */
   const inputs_ = new Map<string, JobInput>();
   let isRestored = false;
-  let showTimer: Timer | undefined;
-  let keepTimer: Timer | undefined;
+  const showing = createTimer(show_);
+  const keeping = createTimer(keep_);
 
   const state = (): StoredState => ({ jobs: book_.stored_(), lastEventId: book_.lastEventId_ });
 
@@ -83,13 +82,12 @@ export function createChronicle(
 
   /** Show and store a change together with what else changes until then. */
   function changed_(): void {
-    showTimer ??= setTimeout(show_, timings.publish_);
-    keepTimer ??= setTimeout(keep_, timings.persist_);
+    showing.start_(timings.publish_);
+    keeping.start_(timings.persist_);
   }
 
   function show_(): void {
-    clearTimeout(showTimer);
-    showTimer = undefined;
+    showing.stop_();
     const next = { jobs: book_.jobs_(), ...situation() };
     if (isSame(next, snapshot)) return;
     snapshot = next;
@@ -102,8 +100,7 @@ export function createChronicle(
   }
 
   function keep_(): void {
-    clearTimeout(keepTimer);
-    keepTimer = undefined;
+    keeping.stop_();
     if (isRestored) saveState(userId, state());
   }
 

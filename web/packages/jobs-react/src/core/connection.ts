@@ -1,10 +1,10 @@
 /**
  * The socket, as the rest of the client needs it.
  *
- *            open()                  connect                 disconnect
+ *            start()                 connect                 disconnect
  *   closed ─────────▶ connecting ──────────────▶ open ───────────────────▶ down
  *     ▲                 │    ▲                     ▲                        │ │
- *     │ close()         │    │ retryNow()          │ connect                │ │ refused
+ *     │ stop()          │    │ retryNow()          │ connect                │ │ refused
  *     └── (any)         │ refused                  └────────────────────────┘ │
  *                       ▼    │                                                │
  *                      refused ◀──────────────────────────────────────────────┘
@@ -21,6 +21,7 @@ import type { Socket } from 'socket.io-client';
 import { backoff, spread } from './backoff.js';
 import { messageIn } from './errors.js';
 import { isFeedId } from './feed-id.js';
+import { createTimer } from './timer.js';
 import { timings } from './timings.js';
 import type { JobUpdate } from './types.js';
 import { fieldsOf, numberOf, readUpdate, textOf } from './wire.js';
@@ -52,7 +53,6 @@ export interface ConnectionOwner {
 
 const MAX_REFUSALS = 3;
 
-/** A connection that is made by `open()`, and may be made once. */
 export type Connection = ReturnType<typeof createConnection>;
 
 export function createConnection(owner: ConnectionOwner) {
@@ -62,21 +62,22 @@ export function createConnection(owner: ConnectionOwner) {
   let url = '';
   let socket: Socket | undefined;
   let refusals = 0;
-  let retryTimer: ReturnType<typeof setTimeout> | undefined;
-  let renewTimer: ReturnType<typeof setTimeout> | undefined;
   let tokenInUse: string | null = null;
   let isHeld = false;
   let isDraining = false;
+  /** Runs while a connection is down, for another attempt, or open, when its server will stop. */
+  const retry = createTimer(() => (state === 'open' ? reopen_() : void connect()));
+  const renewal = createTimer(() => void renewToken_(true));
 
-  function open_(to: string): void {
+  function start_(to: string): void {
     url = to;
     become('connecting');
     void connect();
   }
 
-  function close_(): void {
-    clearTimeout(retryTimer);
-    clearTimeout(renewTimer);
+  function stop_(): void {
+    retry.stop_();
+    renewal.stop_();
     socket?.removeAllListeners().disconnect();
     become('closed');
   }
@@ -84,7 +85,7 @@ export function createConnection(owner: ConnectionOwner) {
   /** Attempts are vain until `retryNow()`: make none. An open connection stays while it lasts. */
   function hold_(): void {
     isHeld = true;
-    clearTimeout(retryTimer);
+    retry.stop_();
   }
 
   /** Connect anew, and resume where `lastEventId()` says now. */
@@ -114,13 +115,12 @@ export function createConnection(owner: ConnectionOwner) {
       tokenInUse = token;
       socket.emit('auth:renew', { token });
     } else if (isEnding && owner.canRenewToken_()) {
-      clearTimeout(renewTimer);
-      renewTimer = setTimeout(() => void renewToken_(true), timings.renewAgain_);
+      renewal.restart_(timings.renewAgain_);
     }
   }
 
   function reconnect(): void {
-    clearTimeout(retryTimer);
+    retry.stop_();
     socket?.disconnect();
     void connect();
   }
@@ -179,7 +179,7 @@ export function createConnection(owner: ConnectionOwner) {
       isDraining = true;
       owner.hear_({ kind: 'draining' });
       // At some moment of the time that is left, rather than with everybody else at its end.
-      reconnectIn(Math.random() * (numberOf(fieldsOf(payload)['withinMs']) ?? 0), reopen_);
+      retry.restart_(Math.random() * (numberOf(fieldsOf(payload)['withinMs']) ?? 0));
     });
     to.on('error', (payload) => complain(...refusalIn(payload)));
     return to;
@@ -222,12 +222,7 @@ export function createConnection(owner: ConnectionOwner) {
 
   function retryLater(): void {
     // Spread once is spread for good: who still finds nobody there need not wait as long again.
-    if (!isHeld) reconnectIn(isDraining && failures <= 1 ? spread() : backoff(failures), connect);
-  }
-
-  function reconnectIn(wait: number, how: () => void): void {
-    clearTimeout(retryTimer);
-    retryTimer = setTimeout(how, wait);
+    if (!isHeld) retry.restart_(isDraining && failures <= 1 ? spread() : backoff(failures));
   }
 
   function complain(code: string, message: string): void {
@@ -252,8 +247,8 @@ export function createConnection(owner: ConnectionOwner) {
     get resumedFrom_() {
       return resumedFrom;
     },
-    open_,
-    close_,
+    start_,
+    stop_,
     hold_,
     reopen_,
     retryNow_,

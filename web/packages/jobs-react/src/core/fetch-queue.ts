@@ -65,7 +65,7 @@ export function createFetchQueue(fetch: (jobId: string, isCurrent: () => boolean
       }
     },
 
-    clear_(): void {
+    stop_(): void {
       for (const { rest_: rest } of errands.values()) clearTimeout(rest);
       errands.clear();
     },

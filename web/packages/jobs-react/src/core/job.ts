@@ -8,36 +8,35 @@ export function isFinal(status: JobStatus): boolean {
   return FINAL.has(status);
 }
 
+/** A job of which only what it must have is known. */
+const PLAIN = {
+  progress: null,
+  result: null,
+  error: null,
+  errorCode: null,
+  attemptsMade: 0,
+  maxAttempts: 1,
+  cancelRequested: false,
+  retrying: false,
+  queue: null,
+};
+const TIMES = ['createdAt', 'startedAt', 'completedAt', 'delayedUntil'] as const;
+
 export function toJob(status: JobStatusResponse): Job {
-  return {
-    jobId: status.jobId,
-    type: status.type,
-    status: status.status,
-    progress: status.progress ?? null,
-    result: status.result ?? null,
-    error: status.error ?? null,
-    errorCode: status.errorCode ?? null,
-    createdAt: new Date(status.createdAt),
-    startedAt: date(status.startedAt),
-    completedAt: date(status.completedAt),
-    attemptsMade: status.attemptsMade ?? 0,
-    maxAttempts: status.maxAttempts ?? 1,
-    cancelRequested: status.cancelRequested ?? false,
-    delayedUntil: date(status.delayedUntil),
-    retrying: status.retrying ?? false,
-    queue: status.status === 'queued' ? (status.queue ?? null) : null,
-  };
+  const job = { ...PLAIN, ...status, ...times(status, (ms: number) => new Date(ms)) };
+  return job.status === 'queued' ? job : { ...job, queue: null };
 }
 
 /** The wire form again, for storage: without the result, which may be private and large. */
 export function toStored({ result: _, ...job }: Job): JobStatusResponse {
-  return {
-    ...job,
-    createdAt: job.createdAt.getTime(),
-    startedAt: job.startedAt?.getTime() ?? null,
-    completedAt: job.completedAt?.getTime() ?? null,
-    delayedUntil: job.delayedUntil?.getTime() ?? null,
-  };
+  return { ...job, ...times(job, (date: Date) => date.getTime()) };
+}
+
+type Times<T> = { readonly [name in (typeof TIMES)[number]]: T };
+
+/** Every time of `job`, turned by `turn`; null where there is none. */
+function times<From, To>(job: Partial<Times<From | null>>, turn: (time: From) => To): Times<To> {
+  return Object.fromEntries(TIMES.map((name) => [name, job[name] == null ? null : turn(job[name])])) as Times<To>;
 }
 
 /** A job that the feed speaks of and we had not heard of. */
@@ -60,7 +59,7 @@ export function moveOn(job: Job, update: JobUpdate): Job {
     errorCode: update.errorCode ?? null,
     startedAt: update.event === 'processing' ? new Date(update.timestamp) : job.startedAt,
     attemptsMade: update.attemptsMade ?? job.attemptsMade,
-    delayedUntil: date(update.delayedUntil),
+    delayedUntil: update.delayedUntil ? new Date(update.delayedUntil) : null,
     retrying: update.event === 'retrying' || (job.retrying && update.status === 'queued'),
     queue: update.event === 'queued' ? job.queue : null,
   };
@@ -84,8 +83,4 @@ export function sameProgress(a: JobProgress, b: JobProgress): boolean {
 function createdAtOf(jobId: string): number | null {
   const created = /^[^:]+:[a-z][a-z0-9-]*:(\d{13}):[^:]+$/.exec(jobId)?.[1];
   return created === undefined ? null : Number(created);
-}
-
-function date(ms: number | null | undefined): Date | null {
-  return ms === null || ms === undefined ? null : new Date(ms);
 }

@@ -21,6 +21,7 @@ import { createConnection, type Connection, type ConnectionOwner, type Connectio
 import { isAfter } from './feed-id.js';
 import { recentUpdates } from './recent-updates.js';
 import { nameOfGroup } from './tab-group.js';
+import { createTimer } from './timer.js';
 import { timings } from './timings.js';
 import type { JobUpdate } from './types.js';
 
@@ -64,7 +65,8 @@ export function createLine(owner: ConnectionOwner) {
   /** The leader's last turn we heard; null while we are not in step with it. */
   let turn: number | null = null;
   let greetedAt: string | null = null;
-  let lifeTimer: ReturnType<typeof setTimeout> | undefined;
+  let watchedSince = 0;
+  const watch = createTimer(lookForLeader);
   let isAnswered = true;
 
   // Of a leader, and of who would become one:
@@ -72,11 +74,11 @@ export function createLine(owner: ConnectionOwner) {
   let contest: AbortController | null = null;
   let release: (() => void) | null = null;
 
-  function open_(to: string): void {
+  function start_(to: string): void {
     if (!url) void join((url = to));
   }
 
-  function close_(): void {
+  function stop_(): void {
     url = '';
     leave();
     become('closed');
@@ -127,7 +129,7 @@ export function createLine(owner: ConnectionOwner) {
   }
 
   function leave(): void {
-    clearTimeout(lifeTimer);
+    watch.stop_();
     standBack();
     channel?.close();
     channel = group = leader = null;
@@ -172,19 +174,19 @@ export function createLine(owner: ConnectionOwner) {
 
   function lead(): void {
     if (!url) return;
-    clearTimeout(lifeTimer);
+    watch.stop_();
     leader = id;
     recent.startAfter_(owner.lastEventId_());
     connection = createConnection({ ...owner, lastEventId_: () => recent.at_, hear_: pass });
     if (isHeld) connection.hold_();
-    connection.open_(url);
+    connection.start_(url);
   }
 
   /** No longer connect for others. */
   function stepDown(): void {
     const given = connection;
     connection = null;
-    given?.close_();
+    given?.stop_();
     release?.();
     release = null;
   }
@@ -248,21 +250,22 @@ export function createLine(owner: ConnectionOwner) {
 
   /** A leader answers a ping within one round; who does not is frozen, or there is none. */
   function watchLeader(): void {
-    clearTimeout(lifeTimer);
-    const setAt = performance.now();
-    lifeTimer = setTimeout(() => {
-      const wasLate = performance.now() - setAt > 2 * timings.lifeSign_;
-      watchLeader();
-      if (isAnswered || wasLate) {
-        // When it was our own timer that slept, the answer may still be on its way.
-        isAnswered = false;
-        if (turn === null) greet();
-        else post({ kind: 'ping' });
-      } else if (contest) {
-        isAnswered = true;
-        void compete(true);
-      }
-    }, timings.lifeSign_ * (1 + Math.random() / 2));
+    watchedSince = performance.now();
+    watch.restart_(timings.lifeSign_ * (1 + Math.random() / 2));
+  }
+
+  function lookForLeader(): void {
+    const wasLate = performance.now() - watchedSince > 2 * timings.lifeSign_;
+    watchLeader();
+    if (isAnswered || wasLate) {
+      // When it was our own timer that slept, the answer may still be on its way.
+      isAnswered = false;
+      if (turn === null) greet();
+      else post({ kind: 'ping' });
+    } else if (contest) {
+      isAnswered = true;
+      void compete(true);
+    }
   }
 
   function heard(message: Message): void {
@@ -325,8 +328,8 @@ export function createLine(owner: ConnectionOwner) {
     get state_() {
       return state;
     },
-    open_,
-    close_,
+    start_,
+    stop_,
     hold_,
     retryNow_,
     tokenChanged_,

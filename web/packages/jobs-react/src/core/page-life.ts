@@ -31,10 +31,10 @@ export function watchPage(life: PageLife): () => void {
 
 /** Whether nobody can see the page. Outside browsers there is nobody who could look away. */
 export function isHidden(): boolean {
-  return typeof document !== 'undefined' && document.visibilityState === 'hidden';
+  return globalThis.document?.visibilityState === 'hidden';
 }
 
 /** Whether the browser knows that there is no network. It may be wrong about there being one. */
 export function isOffline(): boolean {
-  return typeof navigator !== 'undefined' && navigator.onLine === false;
+  return globalThis.navigator?.onLine === false;
 }

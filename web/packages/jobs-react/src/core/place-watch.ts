@@ -1,4 +1,5 @@
 import { jittered } from './backoff.js';
+import { createTimer } from './timer.js';
 import { timings } from './timings.js';
 import type { Job } from './types.js';
 
@@ -8,28 +9,23 @@ import type { Job } from './types.js';
  */
 export function createPlaceWatch(ask: () => void) {
   let waiting: readonly string[] = [];
-  let timer: ReturnType<typeof setTimeout> | undefined;
-
-  function askIn(wait: number): void {
-    clearTimeout(timer);
-    timer = setTimeout(() => {
-      askIn(timings.placeAgain_);
-      ask();
-    }, jittered(wait));
-  }
+  const next = createTimer(() => {
+    next.start_(jittered(timings.placeAgain_));
+    ask();
+  });
 
   return {
     /** These are the jobs now. */
     look_(jobs: readonly Job[]): void {
       const before = waiting;
       waiting = jobs.filter(isInLine).map((job) => job.jobId);
-      if (!waiting.length) clearTimeout(timer);
-      else if (waiting.some((jobId) => !before.includes(jobId))) askIn(timings.placeFirst_);
+      if (!waiting.length) next.stop_();
+      else if (waiting.some((jobId) => !before.includes(jobId))) next.restart_(jittered(timings.placeFirst_));
     },
 
     /** Somebody looks again, perhaps after a long time. */
     refresh_(): void {
-      if (waiting.length) askIn(0);
+      if (waiting.length) next.restart_(0);
     },
   };
 }

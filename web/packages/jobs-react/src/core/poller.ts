@@ -1,11 +1,12 @@
 import { jittered } from './backoff.js';
 import { isHidden } from './page-life.js';
+import { createTimer } from './timer.js';
 import { timings } from './timings.js';
 
 /** What a poll found: whether anything had changed, and whether there is anything to wait for. */
 export interface PollOutcome {
   readonly changed_: boolean;
-  readonly waiting_: boolean;
+  readonly isWaiting_: boolean;
 }
 
 /**
@@ -13,7 +14,7 @@ export interface PollOutcome {
  * happens, and rarely while nothing is awaited or nobody is looking.
  */
 export function createPoller(poll: () => Promise<PollOutcome>) {
-  let timer: ReturnType<typeof setTimeout> | undefined;
+  const next = createTimer(() => void ask());
   let isRunning = false;
   let isAsking = false;
   let interval = timings.pollMin_;
@@ -21,22 +22,17 @@ export function createPoller(poll: () => Promise<PollOutcome>) {
   /** Something is expected: ask now, and be quick again. */
   function poke_(): void {
     interval = timings.pollMin_;
-    if (isRunning) askIn(0);
-  }
-
-  function askIn(wait: number): void {
-    clearTimeout(timer);
-    timer = setTimeout(() => void ask(), wait);
+    if (isRunning) next.restart_(0);
   }
 
   async function ask(): Promise<void> {
     if (isAsking) return;
     isAsking = true;
-    const { changed_, waiting_ } = await poll();
+    const { changed_, isWaiting_ } = await poll();
     isAsking = false;
     if (!isRunning) return;
     interval = changed_ ? timings.pollMin_ : Math.min(timings.pollMax_, interval * 1.5);
-    askIn(jittered(waiting_ && !isHidden() ? interval : timings.pollIdle_));
+    next.restart_(jittered(isWaiting_ && !isHidden() ? interval : timings.pollIdle_));
   }
 
   return {
@@ -52,12 +48,12 @@ export function createPoller(poll: () => Promise<PollOutcome>) {
       if (isRunning) return;
       isRunning = true;
       interval = timings.pollMin_;
-      askIn(isAwaiting ? 0 : Math.random() * timings.pollIdle_);
+      next.restart_(isAwaiting ? 0 : Math.random() * timings.pollIdle_);
     },
 
     stop_(): void {
       isRunning = false;
-      clearTimeout(timer);
+      next.stop_();
     },
 
     poke_,

@@ -49,27 +49,20 @@ export function replaceState(userId: string, state: StoredState): void {
 }
 
 function merge(stored: StoredState, ours: StoredState): StoredState {
-  const isBehind = stored.lastEventId !== null && isAfter(stored.lastEventId, ours.lastEventId);
+  const isBehind = !!stored.lastEventId && isAfter(stored.lastEventId, ours.lastEventId);
   const [newer, older] = isBehind ? [stored, ours] : [ours, stored];
   const before = new Map(older.jobs.map((job) => [job.jobId, job]));
   // At the same place in the feed, or without one, whoever knows of an end has it from polling, and is right.
-  const isLevel = older.lastEventId === null || stored.lastEventId === ours.lastEventId;
+  const isLevel = !older.lastEventId || stored.lastEventId === ours.lastEventId;
   const jobs = newer.jobs.map((job) => {
     const other = before.get(job.jobId);
-    if (isLevel && other?.settled === true && !job.settled) return other;
-    return { ...job, dismissed: job.dismissed || isDismissed(other) };
+    if (isLevel && other?.settled && !job.settled) return other;
+    // Only of an ended job: a running one may be dismissed in one tab and watched in another.
+    return { ...job, dismissed: job.dismissed || (!!other?.dismissed && other.settled) };
   });
-  if (!isBehind) return { jobs, lastEventId: ours.lastEventId };
-  const known = new Set(jobs.map((job) => job.jobId));
-  return {
-    jobs: [...jobs, ...ours.jobs.filter((job) => !known.has(job.jobId))],
-    lastEventId: stored.lastEventId,
-  };
-}
-
-/** Only of an ended job: a running one may be dismissed in one tab and watched in another. */
-function isDismissed(job: StoredJob | undefined): boolean {
-  return job?.dismissed === true && job.settled;
+  // Of what is new here, a tab that fell behind knows something too.
+  const added = isBehind ? ours.jobs.filter(({ jobId }) => !jobs.some((job) => job.jobId === jobId)) : [];
+  return { jobs: [...jobs, ...added], lastEventId: newer.lastEventId };
 }
 
 /** Forget a user's jobs in this browser, for example when they sign out. */
@@ -86,15 +79,12 @@ function worthKeeping(jobs: readonly StoredJob[]): StoredJob[] {
   const newestFirst = [...jobs].sort((a, b) => b.createdAt - a.createdAt);
   const live = newestFirst.filter((job) => !job.settled).slice(0, MAX_LIVE);
   const ended = newestFirst.filter((job) => job.settled && (job.completedAt ?? job.createdAt) > oldest);
-  return [...live, ...hideBeyond(MAX_SHOWN, ended.slice(0, MAX_ENDED))];
-}
-
-function hideBeyond(limit: number, jobs: readonly StoredJob[]): StoredJob[] {
   let shown = 0;
-  return jobs.map((job) => {
+  const hidden = ended.slice(0, MAX_ENDED).map((job) => {
     if (!job.dismissed) shown += 1;
-    return shown > limit ? { ...job, dismissed: true } : job;
+    return { ...job, dismissed: job.dismissed || shown > MAX_SHOWN };
   });
+  return [...live, ...hidden];
 }
 
 function readStored(value: unknown): StoredJob | null {

@@ -3,6 +3,8 @@
 import { answerOf, bearerOf, introduction, jobPath, obtain, unreachable, withoutSlash } from './api.js';
 import { backoff } from './backoff.js';
 import { JobsApiError } from './errors.js';
+import { shared } from './shared.js';
+import { createTimer } from './timer.js';
 import { timings } from './timings.js';
 import type { AuthToken } from './types.js';
 import { fieldsOf, textOf } from './wire.js';
@@ -38,7 +40,10 @@ export class JobStream {
   #offset = BEGINNING;
   #token: AuthToken | undefined;
   #reading: AbortController | null = null;
-  #linger: ReturnType<typeof setTimeout> | undefined;
+  readonly #linger = createTimer(() => {
+    this.#stop();
+    this.#onIdle();
+  });
 
   constructor(options: JobStreamOptions, onIdle: () => void = () => undefined) {
     this.#options = options;
@@ -49,16 +54,11 @@ export class JobStream {
 
   readonly subscribe = (listener: () => void): (() => void) => {
     this.#listeners.add(listener);
-    clearTimeout(this.#linger);
+    this.#linger.stop_();
     this.#start();
     return () => {
       this.#listeners.delete(listener);
-      if (this.#listeners.size > 0) return;
-      clearTimeout(this.#linger);
-      this.#linger = setTimeout(() => {
-        this.#stop();
-        this.#onIdle();
-      }, timings.linger_);
+      if (!this.#listeners.size) this.#linger.restart_(timings.linger_);
     };
   };
 
@@ -89,7 +89,7 @@ export class JobStream {
     let goOn = (): void => undefined;
     const wake = (): void => goOn();
     signal.addEventListener('abort', wake);
-    if (typeof window !== 'undefined') addEventListener('online', wake, { signal });
+    globalThis.addEventListener?.('online', wake, { signal });
 
     for (let failures = 0; !signal.aborted && !this.#snapshot.isEnded; failures += 1) {
       const before = this.#offset;
@@ -126,8 +126,8 @@ export class JobStream {
 
     // A connection that is dead without a word is given up: a live one tells something every 15 s.
     const silence = new AbortController();
-    const give = (): void => silence.abort();
-    let timer = setTimeout(give, timings.silence_);
+    const patience = createTimer(() => silence.abort());
+    patience.start_(timings.silence_);
     try {
       const response = await fetch(url, {
         headers,
@@ -143,8 +143,7 @@ export class JobStream {
       for (;;) {
         const { done, value } = await reader.read();
         if (done || signal.aborted) return;
-        clearTimeout(timer);
-        timer = setTimeout(give, timings.silence_);
+        patience.restart_(timings.silence_);
         const events = (rest + value).split('\n\n');
         rest = events.pop() ?? '';
         for (const event of events) {
@@ -158,7 +157,7 @@ export class JobStream {
         }
       }
     } finally {
-      clearTimeout(timer);
+      patience.stop_();
       if (!signal.aborted) this.#change({ isLive: false });
     }
   }
@@ -183,17 +182,10 @@ export class JobStream {
 
 const streams = new Map<string, JobStream>();
 
-/** The one stream of this page for a job, so that everybody shares its connection. */
+/** The one stream of this page for a job. */
 export function sharedStream(options: JobStreamOptions): JobStream {
-  // A server renders for many users at once, and follows nothing.
-  if (typeof window === 'undefined') return new JobStream(options);
-  const key = JSON.stringify([options.apiUrl ?? '', options.userId, options.jobId]);
-  let stream = streams.get(key);
-  if (stream === undefined) {
-    stream = new JobStream(options, () => streams.delete(key));
-    streams.set(key, stream);
-  }
-  return stream;
+  const { apiUrl, userId, jobId } = options;
+  return shared(streams, [apiUrl ?? '', userId, jobId], (forget) => new JobStream(options, forget));
 }
 
 /** The data of a server-sent event. */

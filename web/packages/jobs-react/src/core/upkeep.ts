@@ -101,7 +101,7 @@ export function createUpkeep({ userId, apiUrl = '', socketUrl }: JobsClientOptio
       // The browser would close the socket under us, and leave other tabs waiting for its news.
       frozen: () => {
         chronicle_.keep_();
-        line.close_();
+        line.stop_();
       },
       thawed: () => thawed(),
     });
@@ -119,9 +119,7 @@ export function createUpkeep({ userId, apiUrl = '', socketUrl }: JobsClientOptio
     if (!isAwake || holders.size) return;
     isAwake = false;
     stopWatching?.();
-    for (const timer of [firstList, silence, stillDown, poller_]) timer.stop_();
-    fetches_.clear_();
-    line.close_();
+    for (const part of [firstList, silence, stillDown, poller_, fetches_, line]) part.stop_();
     chronicle_.keep_();
     chronicle_.show_();
   }
@@ -131,7 +129,7 @@ export function createUpkeep({ userId, apiUrl = '', socketUrl }: JobsClientOptio
     if (!isAwake) return;
     if (isOffline()) line.hold_();
     else line.retryNow_();
-    line.open_(url);
+    line.start_(url);
   }
 
   function thawed(): void {
@@ -200,7 +198,7 @@ export function createUpkeep({ userId, apiUrl = '', socketUrl }: JobsClientOptio
   async function poll(): Promise<PollOutcome> {
     // A fixed token that was refused stays refused.
     const isVain = isOffline() || (isUnauthorized() && !canRenewToken_());
-    return isVain ? { changed_: false, waiting_: false } : askForList_();
+    return isVain ? { changed_: false, isWaiting_: false } : askForList_();
   }
 
   /** Ask for the live jobs, and for what became of those that are no longer among them. */
@@ -212,7 +210,7 @@ export function createUpkeep({ userId, apiUrl = '', socketUrl }: JobsClientOptio
       list = await api_.list();
     } catch (error) {
       failed(error);
-      return { changed_: false, waiting_: true };
+      return { changed_: false, isWaiting_: true };
     }
     succeeded();
     isListed = true;
@@ -223,7 +221,7 @@ export function createUpkeep({ userId, apiUrl = '', socketUrl }: JobsClientOptio
     if (isAfterGap) hasMissed = false;
     chronicle_.follow_(list.flatMap((status) => book.answer_(status, kind, askedAt)));
     const changed_ = missing.length > 0 || JSON.stringify(book.stored_()) !== before;
-    return { changed_, waiting_: book.isWaiting_() };
+    return { changed_, isWaiting_: book.isWaiting_() };
   }
 
   /** While there is no open socket, polling asks anyway. */

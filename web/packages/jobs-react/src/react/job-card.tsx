@@ -1,13 +1,12 @@
 'use client';
 
-import { useId, useState, type JSX } from 'react';
+import type { ComponentProps, JSX } from 'react';
 
 import { messageIn } from '../core/errors.js';
 import { isFinal } from '../core/job.js';
-import type { Job } from '../core/types.js';
-import { Button } from './button.js';
-import { Icon } from './icon.js';
+import type { Job, JobStatus } from '../core/types.js';
 import { messageOf, type JobLabels } from './labels.js';
+import { useId, useState } from './react.js';
 
 export interface JobCardProps {
   readonly job: Job;
@@ -20,96 +19,77 @@ export interface JobCardProps {
   readonly onRetry: ((job: Job) => Promise<unknown>) | undefined;
 }
 
+const CROSS = '×';
+/** In the ring that stands for a job, beside words that say the same; the ring of a running one turns. */
+const SIGNS: Record<JobStatus, string> = { queued: '…', processing: '', completed: '✓', failed: '!', cancelled: CROSS };
+
 /** One job: what it is, where it stands, and what can be done about it. */
 export function JobCard({ job, title, labels, onCancel, onDismiss, onViewResult, onRetry }: JobCardProps): JSX.Element {
   const titleId = useId();
   const [problem, setProblem] = useState('');
   const [isRetrying, setRetrying] = useState(false);
-  const { jobId, status, cancelRequested } = job;
+  const { jobId, status, progress, cancelRequested } = job;
+  const isEnded = isFinal(status);
+  const message = messageOf(job, labels);
+  const percent = progress && Math.round(progress.percent);
 
-  const attempt = (action: Promise<unknown>): Promise<void> => {
+  const attempt = async (action: Promise<unknown>): Promise<void> => {
     setProblem('');
-    return action.then(
-      () => undefined,
-      (error: unknown) => setProblem(messageIn(error)),
-    );
+    await action.catch((error: unknown) => setProblem(messageIn(error)));
   };
-  const retry = (): void => {
-    if (isRetrying || onRetry === undefined) return;
+  const retry = async (): Promise<void> => {
+    if (isRetrying || !onRetry) return;
     setRetrying(true);
-    void attempt(onRetry(job)).then(() => setRetrying(false));
+    await attempt(onRetry(job));
+    setRetrying(false);
   };
-  const about = (words: string): string => `${words}: ${title}`;
+  const button = (words: string, onClick: () => void, more?: ComponentProps<'button'>): JSX.Element => (
+    <Button aria-label={`${words}: ${title}`} onClick={onClick} {...more}>
+      {more?.children ?? words}
+    </Button>
+  );
 
   return (
     <li className="clj-card" data-status={status} aria-labelledby={titleId}>
-      <Icon status={status} />
+      <span className="clj-icon" aria-hidden="true">
+        {SIGNS[status]}
+      </span>
       <div>
         <p className="clj-title" id={titleId}>
           {title}
         </p>
-        <p className="clj-message">{messageOf(job, labels)}</p>
+        <p className="clj-message">{message}</p>
         {problem && <p className="clj-problem">{problem}</p>}
       </div>
-      {isFinal(status) ? (
-        <Button className="clj-button clj-dismiss" aria-label={about(labels.dismiss)} onClick={() => onDismiss(jobId)}>
-          <Icon />
-        </Button>
-      ) : (
-        <>
-          <Button
-            aria-label={about(labels.cancel)}
-            aria-disabled={cancelRequested}
-            onClick={() => cancelRequested || void attempt(onCancel(jobId))}
-          >
-            {labels.cancel}
-          </Button>
-          <ProgressBar job={job} labelledBy={titleId} labels={labels} />
-        </>
-      )}
-      {status === 'completed' && onViewResult && (
-        <div className="clj-progress">
-          <Button data-primary="" aria-label={about(labels.viewResult)} onClick={() => onViewResult(job)}>
-            {labels.viewResult}
-          </Button>
-        </div>
-      )}
-      {status === 'failed' && onRetry && (
-        <div className="clj-progress">
-          <Button aria-label={about(labels.retry)} aria-disabled={isRetrying} onClick={retry}>
-            {labels.retry}
-          </Button>
-        </div>
-      )}
+      {isEnded
+        ? button(labels.dismiss, () => onDismiss(jobId), { className: 'clj-button clj-dismiss', children: CROSS })
+        : button(labels.cancel, () => cancelRequested || void attempt(onCancel(jobId)), { 'aria-disabled': cancelRequested })}
+      <div className="clj-progress">
+        {status === 'completed' &&
+          onViewResult &&
+          button(labels.viewResult, () => onViewResult(job), { className: 'clj-button clj-primary' })}
+        {status === 'failed' && onRetry && button(labels.retry, () => void retry(), { 'aria-disabled': isRetrying })}
+        {isEnded || (
+          // What waits does not move yet.
+          <progress
+            aria-labelledby={titleId}
+            aria-valuetext={percent === null ? message : `${percent}%, ${message}`}
+            max={100}
+            value={percent ?? (status === 'queued' ? 0 : undefined)}
+          />
+        )}
+        {/* Seen only: the bar says it to those who listen. */}
+        {isEnded || percent === null || (
+          <span className="clj-percent" aria-hidden="true">
+            {`${percent}%`}
+          </span>
+        )}
+      </div>
     </li>
   );
 }
 
-interface ProgressBarProps {
-  readonly job: Job;
-  readonly labelledBy: string;
-  readonly labels: JobLabels;
-}
-
-function ProgressBar({ job, labelledBy, labels }: ProgressBarProps): JSX.Element {
-  const message = messageOf(job, labels);
-  const value = job.progress === null ? undefined : Math.round(job.progress.percent);
-  const percent = value === undefined ? undefined : `${value}%`;
-  return (
-    <div className="clj-progress">
-      {/* What waits does not move yet. */}
-      <progress
-        aria-labelledby={labelledBy}
-        aria-valuetext={percent ? `${percent}, ${message}` : message}
-        max={100}
-        value={value ?? (job.status === 'queued' ? 0 : undefined)}
-      />
-      {/* Seen only: the bar says it to those who listen. */}
-      {percent && (
-        <span className="clj-percent" aria-hidden="true">
-          {percent}
-        </span>
-      )}
-    </div>
-  );
+/** A button in our looks. */
+export function Button(props: ComponentProps<'button'>): JSX.Element {
+  return <button type="button" className="clj-button" {...props} />;
 }

@@ -1,12 +1,12 @@
 'use client';
 
-import { useCallback, useMemo, useRef, useState, type JSX } from 'react';
+import type { JSX } from 'react';
 
 import { isFinal } from '../core/job.js';
 import type { ConnectionStatus, Job } from '../core/types.js';
-import { Button } from './button.js';
-import { JobCard } from './job-card.js';
+import { Button, JobCard } from './job-card.js';
 import { ENGLISH, titleOfType, type JobLabels } from './labels.js';
+import { useCallback, useMemo, useRef, useState } from './react.js';
 import { useBackgroundJobs, type UseBackgroundJobsOptions } from './use-background-jobs.js';
 import { useBrowserNotifications } from './use-browser-notifications.js';
 import { useNews } from './use-news.js';
@@ -45,7 +45,7 @@ export interface JobProgressNotificationsProps extends Partial<UseBackgroundJobs
  */
 export function JobProgressNotifications(props: JobProgressNotificationsProps): JSX.Element {
   const { onViewResult, onRetry, position = 'bottom-right', theme, maxVisible = 4 } = props;
-  const { titleOf = titleOfType, browserNotifications = false, className } = props;
+  const { titleOf = titleOfType, browserNotifications = false, className = '' } = props;
   const { jobs, status, cancelJob, canRetry, retryJob, dismissJob } = useBackgroundJobs(props as UseBackgroundJobsOptions);
   const labels = useMemo(() => ({ ...ENGLISH, ...props.labels }), [props.labels]);
   const [announcement, announce] = useState('');
@@ -75,7 +75,7 @@ export function JobProgressNotifications(props: JobProgressNotificationsProps): 
   return (
     <section
       ref={region}
-      className={className ? `clj-region ${className}` : 'clj-region'}
+      className={`clj-region ${className}`}
       aria-label={labels.region}
       data-position={position}
       data-theme={theme}

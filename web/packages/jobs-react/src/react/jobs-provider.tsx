@@ -1,10 +1,11 @@
 'use client';
 
-import { createContext, useContext, useEffect, useMemo, useRef, type JSX, type ReactNode } from 'react';
+import type { JSX, ReactNode } from 'react';
 
 import type { JobsClient, JobsObserver } from '../core/client.js';
 import { sharedClient } from '../core/registry.js';
 import type { AuthToken } from '../core/types.js';
+import { createContext, useContext, useEffect, useMemo, useRef } from './react.js';
 
 /** Whose jobs, and where from. */
 export interface JobsSource {

@@ -16,13 +16,13 @@ export const STYLES = `:root {
 
 /* As large as the window, so that nothing cuts off a shadow; what lies below can be clicked. */
 .clj-region {
-  --clj-surface: light-dark(#fff, #1b1e25);
-  --clj-text: light-dark(#16181d, #f1f3f7);
-  --clj-muted: light-dark(#5b6270, #a4acba);
-  --clj-border: light-dark(#dfe2e8, #333845);
-  --clj-accent: light-dark(#2f5bea, #86a5ff);
-  --clj-good: light-dark(#0f7b4f, #4fd09a);
-  --clj-bad: light-dark(#c02626, #ff8b85);
+  --clj-surface: light-dark(#fff, #222);
+  --clj-text: light-dark(#111, #eee);
+  --clj-muted: light-dark(#566, #aab);
+  --clj-border: light-dark(#ddd, #334);
+  --clj-accent: light-dark(#25e, #8af);
+  --clj-good: light-dark(#075, #5d9);
+  --clj-bad: light-dark(#b22, #f88);
   --clj-radius: 14px;
   --clj-width: 23rem;
   --clj-gap: .6rem;
@@ -98,10 +98,11 @@ export const STYLES = `:root {
 
 .clj-icon {
   width: 1.25rem;
-  fill: none;
-  stroke: currentColor;
-  stroke-width: 1.75;
-  stroke-linecap: round;
+  height: 1.25rem;
+  border: 2px solid;
+  border-radius: 50%;
+  font: 700 .75rem/1rem var(--clj-font);
+  text-align: center;
 }
 
 .clj-icon,
@@ -112,12 +113,9 @@ export const STYLES = `:root {
 }
 
 [data-status="processing"] > .clj-icon {
-  color: var(--clj-accent);
+  border-color: var(--clj-border);
+  border-top-color: var(--clj-accent);
   animation: clj-spin 1s linear infinite;
-}
-
-[data-status="processing"] > .clj-icon circle {
-  opacity: .25;
 }
 
 [data-status="completed"] > .clj-icon {
@@ -144,6 +142,7 @@ export const STYLES = `:root {
   justify-content: space-between;
 }
 
+.clj-progress:empty,
 .clj-footer:empty {
   display: none;
 }
@@ -176,14 +175,15 @@ export const STYLES = `:root {
   cursor: default;
 }
 
-.clj-button[data-primary] {
+.clj-primary {
   background: var(--clj-accent);
   color: var(--clj-surface);
 }
 
 .clj-dismiss {
-  padding: 0 .25rem;
+  padding: 0 .5rem;
   border-color: #0000;
+  font-size: 1.25rem;
 }
 
 .clj-note {

@@ -1,11 +1,10 @@
 'use client';
 
-import { useSyncExternalStore } from 'react';
-
 import { EMPTY_SNAPSHOT, type JobsObserver } from '../core/client.js';
 import type { JobsApiError } from '../core/errors.js';
 import type { CancelResponse, ConnectionStatus, Job, JobInput } from '../core/types.js';
 import { useClient, useRetained, useSource, type JobsSource } from './jobs-provider.js';
+import { useSyncExternalStore } from './react.js';
 
 export interface UseBackgroundJobsOptions extends JobsSource, JobsObserver {}
 
@@ -45,7 +44,7 @@ export function useBackgroundJobs(options?: JobsObserver): UseBackgroundJobsResu
 export function useBackgroundJobs(options: Partial<UseBackgroundJobsOptions> = {}): UseBackgroundJobsResult {
   const source = useSource(options);
   const client = useClient(source);
-  const { jobs, status, error } = useSyncExternalStore(client.subscribe, client.getSnapshot, emptySnapshot);
+  const { jobs, status, error } = useSyncExternalStore(client.subscribe, client.getSnapshot, () => EMPTY_SNAPSHOT);
   useRetained(client, source.authToken, options);
 
   return {
@@ -60,8 +59,4 @@ export function useBackgroundJobs(options: Partial<UseBackgroundJobsOptions> = {
     dismissJob: client.dismissJob,
     refresh: client.refresh,
   };
-}
-
-function emptySnapshot(): typeof EMPTY_SNAPSHOT {
-  return EMPTY_SNAPSHOT;
 }

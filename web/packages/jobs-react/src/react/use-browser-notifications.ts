@@ -1,7 +1,7 @@
 'use client';
 
-import { useEffect, useState } from 'react';
-
+import { isHidden } from '../core/page-life.js';
+import { useEffect, useState } from './react.js';
 import type { JobNews } from './use-news.js';
 
 export interface BrowserNotifications {
@@ -19,7 +19,7 @@ export function useBrowserNotifications(isWanted: boolean): BrowserNotifications
 
   return {
     show: (news) => {
-      if (permission !== 'granted' || document.visibilityState !== 'hidden') return;
+      if (permission !== 'granted' || !isHidden()) return;
       for (const { job, isEnd, title, message } of news) {
         if (isEnd && job.status !== 'cancelled') notify(title, message, job.jobId);
       }

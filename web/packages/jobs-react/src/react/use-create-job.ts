@@ -1,11 +1,10 @@
 'use client';
 
-import { useCallback, useEffect, useRef, useState } from 'react';
-
 import { JobsApiError } from '../core/errors.js';
 import type { InputOf, JobOf } from '../core/job-map.js';
 import type { JobInput } from '../core/types.js';
 import { useClient, useSource, type JobsSource } from './jobs-provider.js';
+import { useCallback, useEffect, useRef, useState } from './react.js';
 import { useJob } from './use-job.js';
 
 export interface UseCreateJobResult<T extends string = string> {
@@ -52,13 +51,13 @@ export function useCreateJob<T extends string = string>(source?: JobsSource): Us
       const become = (state: State): void => {
         if (turn.current === mine) setState(state);
       };
-      become({ jobId: null, isCreating: true, error: null });
+      become({ ...NOTHING, isCreating: true });
       try {
         const created = await client.createJob(input as JobInput);
-        become({ jobId: created, isCreating: false, error: null });
+        become({ ...NOTHING, jobId: created });
         return created;
       } catch (failure) {
-        become({ jobId: null, isCreating: false, error: failure instanceof JobsApiError ? failure : null });
+        become({ ...NOTHING, error: failure instanceof JobsApiError ? failure : null });
         throw failure;
       }
     },

@@ -1,9 +1,8 @@
 'use client';
 
-import { useCallback, useEffect, useRef, useSyncExternalStore } from 'react';
-
 import { NO_TEXT, sharedStream, type JobText } from '../core/stream.js';
 import { useSource, type JobsSource } from './jobs-provider.js';
+import { useCallback, useEffect, useRef, useSyncExternalStore } from './react.js';
 
 export interface UseJobStreamOptions extends Partial<JobsSource> {
   /** Called once for each job, with its whole text, when that has ended. */
@@ -25,8 +24,8 @@ export function useJobStream(jobId: string | null, options: UseJobStreamOptions 
 
   // Before the subscription: effects run in order, and it needs the token.
   useEffect(() => stream?.use(authToken), [stream, authToken]);
-  const subscribe = useCallback((listener: () => void) => stream?.subscribe(listener) ?? nothing, [stream]);
-  const found = useSyncExternalStore(subscribe, () => stream?.getSnapshot() ?? NO_TEXT, noText);
+  const subscribe = useCallback((listener: () => void) => stream?.subscribe(listener) ?? (() => undefined), [stream]);
+  const found = useSyncExternalStore(subscribe, () => stream?.getSnapshot() ?? NO_TEXT, () => NO_TEXT);
 
   const told = useRef<unknown>(null);
   useEffect(() => {
@@ -35,12 +34,4 @@ export function useJobStream(jobId: string | null, options: UseJobStreamOptions 
     onEnd?.(found.text);
   });
   return found;
-}
-
-function nothing(): void {
-  // There is no subscription to end.
-}
-
-function noText(): JobText {
-  return NO_TEXT;
 }

@@ -1,11 +1,10 @@
 'use client';
 
-import { useCallback, useEffect, useState, useSyncExternalStore } from 'react';
-
 import { JobsApiError } from '../core/errors.js';
 import type { JobOf } from '../core/job-map.js';
 import type { CancelResponse } from '../core/types.js';
 import { useClient, useRetained, useSource, type JobsSource } from './jobs-provider.js';
+import { useCallback, useEffect, useState, useSyncExternalStore } from './react.js';
 
 export interface UseJobResult<T extends string = string> {
   /** The job, live; null while it is being asked for, and when there is none. */
@@ -33,7 +32,7 @@ export function useJob<T extends string = string>(jobId: string | null, source?:
   const client = useClient(from);
   useRetained(client, from.authToken, SILENT);
   const find = (): JobOf<T> | null => (jobId === null ? null : (client.getJob(jobId) as JobOf<T> | null));
-  const job = useSyncExternalStore(client.subscribe, find, nothing);
+  const job = useSyncExternalStore(client.subscribe, find, () => null);
   const status = useSyncExternalStore(client.subscribe, () => client.getSnapshot().status, () => 'idle');
   const [failure, setFailure] = useState<Failure | null>(null);
 
@@ -54,8 +53,4 @@ export function useJob<T extends string = string>(jobId: string | null, source?:
   const error = isMissing && failure?.jobId === jobId ? failure.error : null;
   const cancel = useCallback(() => client.cancelJob(jobId ?? ''), [client, jobId]);
   return { job, isLoading: isMissing && error === null, error, cancel };
-}
-
-function nothing(): null {
-  return null;
 }

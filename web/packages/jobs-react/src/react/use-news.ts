@@ -1,10 +1,9 @@
 'use client';
 
-import { useEffect, useRef } from 'react';
-
 import { isFinal } from '../core/job.js';
 import type { Job } from '../core/types.js';
 import { messageOf, type JobLabels } from './labels.js';
+import { useEffect, useRef } from './react.js';
 
 /** A beginning or an end, in words. */
 export interface JobNews {

@@ -1,7 +1,6 @@
 'use client';
 
-import { useInsertionEffect } from 'react';
-
+import { useInsertionEffect } from './react.js';
 import { STYLES } from './styles.js';
 
 let adopted = false;
