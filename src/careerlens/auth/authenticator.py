@@ -48,11 +48,6 @@ class Authenticator:
         """
         return cls(_verifier_of(settings), accepts_development_header=settings.is_development)
 
-    @property
-    def accepts_development_header(self) -> bool:
-        """Whether a caller on this machine may simply say who they are."""
-        return self._accepts_development_header
-
     async def authenticate(
         self, bearer: str | None, dev_user: str | None, *, peer: str | None, host: str | None
     ) -> Caller:

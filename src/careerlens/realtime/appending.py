@@ -8,8 +8,7 @@ from typing import Literal
 
 from careerlens.foundation.errors import CareerLensError
 from careerlens.jobs.keys import feed_key, live_key, wake_channel
-from careerlens.jobs.model import JobUpdate
-from careerlens.realtime.entries import RESYNC_FIELD, UPDATE_FIELD, encode_update
+from careerlens.realtime.entries import RESYNC_FIELD, UPDATE_FIELD
 from careerlens.realtime.feed import FEED_LENGTH, FEED_SECONDS
 from careerlens.wire.lease import Lease, LeaseLostError
 from careerlens.wire.link import Link
@@ -39,11 +38,7 @@ class Steps:
     _steps: list[str | int] = field(default_factory=list)
     _sources: list[str] = field(default_factory=list)
 
-    def append(self, owner: str, update: JobUpdate) -> None:
-        """Tell the owner."""
-        self.append_encoded(owner, encode_update(update))
-
-    def append_encoded(self, owner: str, update: str) -> None:
+    def append(self, owner: str, update: str) -> None:
         """Tell the owner what `encode_update` has encoded."""
         self._add(owner, "append", UPDATE_FIELD, update)
 

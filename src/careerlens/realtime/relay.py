@@ -214,7 +214,7 @@ class QueueRelay:
         try:
             update = describe_encoded(event, self._keys.queue, facts)
             if update is not None:
-                steps.append_encoded(owner, update)
+                steps.append(owner, update)
         except (ValueError, RecursionError) as error:
             # A worker of another make may write what no JSON can carry; its owner asks again.
             _log.warning("event_unreadable", queue=self._keys.queue, id=event.id, reason=str(error))

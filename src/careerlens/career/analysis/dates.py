@@ -26,8 +26,6 @@ _POINT = (
 _NOW = r"(?:present|current|currently|now|today|ongoing|to date|date|till date)"
 _TO = r"\s*(?:-|–|—|‐|‑|−|~|to|until|till|through|thru)\s*"
 DATE_RANGE = re.compile(rf"\b({_POINT}){_TO}({_POINT}|{_NOW})\b", re.IGNORECASE)
-_ANY_DATE = re.compile(rf"\b{_POINT}\b|\b{_NOW}\b", re.IGNORECASE)
-_SINCE = re.compile(rf"\b(?:since|from)\s+({_POINT})", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True)
