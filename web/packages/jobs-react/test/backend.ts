@@ -179,7 +179,7 @@ export class Backend {
       const auth = socket.handshake.auth as RecordedHandshake;
       this.handshakes.push({ ...auth });
       if (this.accepts(auth.token)) next();
-      else next(Object.assign(new Error(JSON.stringify({ code: 'unauthenticated', message: 'Sign in.' }))));
+      else next(Object.assign(new Error('Sign in.'), { data: { code: 'unauthenticated', message: 'Sign in.' } }));
     });
     io.on('connection', (socket) => this.#connected(socket));
     this.#gatewayPort = await listen(http, this.#gatewayPort);

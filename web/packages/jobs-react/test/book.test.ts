@@ -148,7 +148,7 @@ describe('answers', () => {
     expect(book.jobs_()[0]?.status).toBe('completed');
     book.update_(update(2, { jobId: 'other' }));
     expect(book.gone_('other')).toMatchObject([['onError', 'other', { code: 'job_not_found' }]]);
-    expect(book.knows_('other')).toBe(false);
+    expect(book.find_('other')).toBeNull();
   });
 });
 

@@ -2,7 +2,7 @@ import '@testing-library/jest-dom/vitest';
 
 import { afterAll, afterEach, beforeEach, expect, vi } from 'vitest';
 
-import { JobsClient } from '../src/core/client.js';
+import type { JobsClient, JobsClientOptions } from '../src/core/client.js';
 import { timings } from '../src/core/timings.js';
 
 if (typeof document !== 'undefined') {
@@ -12,7 +12,19 @@ if (typeof document !== 'undefined') {
 }
 
 const real = { ...timings };
-const retain = vi.spyOn(JobsClient.prototype, 'retain');
+const { clients } = vi.hoisted(() => ({ clients: [] as JobsClient[] }));
+
+/** The client as it is, but noted down, so that the end can wait for it. */
+vi.mock(import('../src/core/client.js'), async (load) => {
+  const real = await load();
+  class NotedClient extends real.JobsClient {
+    constructor(options: JobsClientOptions) {
+      super(options);
+      clients.push(this);
+    }
+  }
+  return { ...real, JobsClient: NotedClient };
+});
 
 /** The same waits, in the same order, twenty times shorter. */
 beforeEach(() => {
@@ -45,7 +57,6 @@ afterEach(async () => {
 
 /** The window goes away with the last test; whoever still lingers would look for it. */
 afterAll(async () => {
-  const clients = retain.mock.contexts as JobsClient[];
   const asleep = (): void => expect(clients.every((client) => client.getSnapshot().status === 'idle')).toBe(true);
   await vi.waitFor(asleep, 5_000);
 });

@@ -1,6 +1,6 @@
 /** The API's routes as functions. Every failure is a `JobsApiError`. */
 
-import { JobsApiError, localProblem, messageIn, type FieldError, type ProblemDetails } from './errors.js';
+import { JobsApiError, localProblem, messageIn, type ProblemDetails } from './errors.js';
 import { timings } from './timings.js';
 import type { AuthToken, CancelResponse, JobCreatedResponse, JobStatusResponse } from './types.js';
 import { fieldsOf, listOf, numberOf, readStatus, textOf } from './wire.js';
@@ -8,7 +8,7 @@ import { fieldsOf, listOf, numberOf, readStatus, textOf } from './wire.js';
 const CREATE_ATTEMPTS = 3;
 const MAX_PATIENCE_MS = 5_000;
 /** What a request looks like that got lost on the way, or that came while its first attempt is worked on. */
-const LOST: ReadonlySet<string | number> = new Set(['network', 'timeout', 409, 502, 503, 504]);
+const LOST: readonly (string | number)[] = ['network', 'timeout', 409, 502, 503, 504];
 
 export interface JobsApiOptions {
   /** Where the API lives, without `/api`; empty for the page's own origin. */
@@ -19,65 +19,76 @@ export interface JobsApiOptions {
 }
 
 export class JobsApi {
-  readonly #options: JobsApiOptions;
-
-  constructor(options: JobsApiOptions) {
-    this.#options = options;
-  }
-
   /**
    * Create a job from its type and fields. A request that was lost on the way is repeated under
    * the same idempotency key, so that it never makes two jobs.
    */
-  async create(input: Readonly<Record<string, unknown>>): Promise<JobCreatedResponse> {
-    const [init, patienceMs] = creation(input);
-    for (let attempt = 1; ; attempt += 1) {
-      try {
-        return agreed(readStatus(await this.#request('/api/jobs', init, patienceMs)));
-      } catch (error) {
-        const wait = error instanceof JobsApiError ? pauseAfter(error, attempt) : null;
-        if (wait === null || attempt === CREATE_ATTEMPTS) throw error;
-        await new Promise((resolve) => setTimeout(resolve, wait));
-      }
-    }
-  }
-
-  async status(jobId: string): Promise<JobStatusResponse> {
-    return agreed(readStatus(await this.#request(`${jobPath(jobId)}/status`)));
-  }
-
-  async cancel(jobId: string): Promise<CancelResponse> {
-    const answer = await this.#request(`${jobPath(jobId)}/cancel`, { method: 'POST' });
-    return agreed(fieldsOf(answer)['outcome'] ? (answer as CancelResponse) : null);
-  }
-
+  declare readonly create: (input: Readonly<Record<string, unknown>>) => Promise<JobCreatedResponse>;
+  declare readonly status: (jobId: string) => Promise<JobStatusResponse>;
+  declare readonly cancel: (jobId: string) => Promise<CancelResponse>;
   /** The user's jobs that have not ended. */
-  async list(): Promise<JobStatusResponse[]> {
-    const { jobs } = fieldsOf(await this.#request('/api/jobs'));
-    return listOf(agreed(jobs ?? null)).map(readStatus).filter((status) => status !== null);
+  declare readonly list: () => Promise<JobStatusResponse[]>;
+
+  constructor(options: JobsApiOptions) {
+    Object.assign(this, createApi(options));
+  }
+}
+
+export function createApi({ apiUrl, userId, token }: JobsApiOptions): JobsApi {
+  /** Sends a request, once more where its token was refused and there is a newer one. */
+  async function request(
+    path: string,
+    init: RequestInit = {},
+    patienceMs = timings.request_,
+    renewed?: string | null,
+  ): Promise<unknown> {
+    const bearer = renewed === undefined ? await obtain(token()) : renewed;
+    const headers = { accept: 'application/json', ...introduction(userId, bearer), ...init.headers };
+    const signal = AbortSignal.timeout(patienceMs);
+    let response: Response;
+    let text: string;
+    try {
+      response = await fetch(apiUrl + path, { ...init, headers, cache: 'no-store', signal });
+      text = await response.text();
+    } catch (error) {
+      throw signal.aborted ? localProblem('timeout', 'The server did not answer in time. Try again.') : unreachable(error);
+    }
+    // The token may have expired between being handed out and being read.
+    if (response.status === 401 && renewed === undefined) {
+      const newer = await obtain(token());
+      if (newer !== bearer) return request(path, init, patienceMs, newer);
+    }
+    return answerOf(response, text);
   }
 
-  async #request(path: string, init: RequestInit = {}, patienceMs = timings.request_): Promise<unknown> {
-    const { apiUrl, userId, token } = this.#options;
-    const send = async (bearer: string | null): Promise<[Response, string]> => {
-      const headers = { accept: 'application/json', ...introduction(userId, bearer), ...init.headers };
-      const signal = AbortSignal.timeout(patienceMs);
-      try {
-        const response = await fetch(apiUrl + path, { ...init, headers, cache: 'no-store', signal });
-        return [response, await response.text()];
-      } catch (error) {
-        throw signal.aborted ? localProblem('timeout', 'The server did not answer in time. Try again.') : unreachable(error);
+  return {
+    async create(input) {
+      const [init, patienceMs] = creation(input);
+      for (let attempt = 1; ; attempt += 1) {
+        try {
+          return agreed(readStatus(await request('/api/jobs', init, patienceMs)));
+        } catch (error) {
+          const wait = error instanceof JobsApiError ? pauseAfter(error, attempt) : null;
+          if (wait === null || attempt === CREATE_ATTEMPTS) throw error;
+          await new Promise((resolve) => setTimeout(resolve, wait));
+        }
       }
-    };
-    const bearer = await obtain(token());
-    let answer = await send(bearer);
-    if (answer[0].status === 401) {
-      // The token may have expired between being handed out and being read: is there a newer one?
-      const renewed = await obtain(token());
-      if (renewed !== bearer) answer = await send(renewed);
-    }
-    return answerOf(...answer);
-  }
+    },
+
+    async status(jobId) {
+      return agreed(readStatus(await request(`${jobPath(jobId)}/status`)));
+    },
+
+    async cancel(jobId) {
+      const answer = await request(`${jobPath(jobId)}/cancel`, { method: 'POST' });
+      return agreed(fieldsOf(answer)['outcome'] ? (answer as CancelResponse) : null);
+    },
+
+    async list() {
+      const { jobs } = fieldsOf(await request('/api/jobs'));
+      return listOf(agreed(jobs ?? null)).flatMap((job) => readStatus(job) ?? []);
+    },
+  };
 }
 
 export function withoutSlash(url: string): string {
@@ -107,7 +118,7 @@ export async function obtain(token: Promise<string | null>): Promise<string | nu
   try {
     return await token;
   } catch (cause) {
-    throw localProblem('token_unavailable', 'No token could be had for the request.', messageIn(cause), cause);
+    throw localProblem('token_unavailable', 'There is no token.', messageIn(cause), cause);
   }
 }
 
@@ -131,7 +142,7 @@ function creation(input: Readonly<Record<string, unknown>>): [RequestInit, numbe
 
 /** How long to wait before a creation is repeated; null when repeating it cannot help. */
 function pauseAfter({ code, status, retryAfter }: JobsApiError, attempt: number): number | null {
-  if (!LOST.has(code) && !LOST.has(status)) return null;
+  if (!LOST.includes(code) && !LOST.includes(status)) return null;
   const wait = retryAfter === null ? 250 * 2 ** attempt : retryAfter * 1_000;
   return wait > MAX_PATIENCE_MS ? null : wait;
 }
@@ -150,22 +161,16 @@ export function answerOf(response: Response, text: string): unknown {
 }
 
 function problemOf({ status, statusText, headers }: Response, body: unknown): ProblemDetails {
-  const problem = fieldsOf(body);
-  const type = textOf(problem['type'])?.split('/').pop();
+  const { type, title, detail, errors } = fieldsOf(body);
   return {
     status,
-    code: textOf(problem['code']) ?? (type && type !== 'about:blank' ? type : `http_${status}`),
-    title: textOf(problem['title']) ?? (statusText || `HTTP ${status}`),
-    detail: textOf(problem['detail']) ?? '',
-    errors: listOf(problem['errors']).map(fieldError),
-    retryAfter: numberOf(Number.parseFloat(headers.get('retry-after') ?? '')),
-    requestId: headers.get('x-request-id') ?? textOf(problem['requestId']),
+    code: /problems\/(.+)/.exec(`${type}`)?.[1] ?? `http_${status}`,
+    title: textOf(title) ?? (statusText || `HTTP ${status}`),
+    detail: textOf(detail) ?? '',
+    errors: listOf(errors) as ProblemDetails['errors'],
+    retryAfter: numberOf(parseFloat(`${headers.get('retry-after')}`)),
+    requestId: headers.get('x-request-id'),
   };
-}
-
-function fieldError(value: unknown): FieldError {
-  const { field, message, code } = fieldsOf(value);
-  return { field: textOf(field) ?? '', message: textOf(message) ?? '', code: textOf(code) ?? 'invalid' };
 }
 
 /** What has been read, unless it was not what was agreed. */
@@ -175,9 +180,9 @@ function agreed<T>(answer: T | null): T {
 }
 
 function unreadable(): JobsApiError {
-  return localProblem('unreadable_answer', 'The server gave no answer of the CareerLens Jobs API. Check `apiUrl`.');
+  return localProblem('unreadable_answer', 'This is not the CareerLens Jobs API. Check `apiUrl`.');
 }
 
 export function unreachable(cause: unknown): JobsApiError {
-  return localProblem('network', 'The server could not be reached. Check the connection and try again.', '', cause);
+  return localProblem('network', 'The server could not be reached. Try again.', '', cause);
 }

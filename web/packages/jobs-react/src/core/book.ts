@@ -34,26 +34,26 @@ export type AnswerKind = 'asked' | 'polled';
 
 interface Entry {
   job_: Job;
-  /** The end has been announced. */
-  settled_: boolean;
-  /** The user does not want to see it any more. */
-  dismissed_: boolean;
-  /** The feed said `completed`; the result is being fetched. */
-  finishing_: boolean;
-  /** It was completed, but of its result nothing is known here, so there is nothing to show yet. */
-  lacksResult_: boolean;
-  /** The feed's id of the end, if it was the feed that told. */
-  finalId_: string | null;
-  /** An end that an answer told and the feed has yet to confirm. */
-  held_: Job | null;
-  /** How far an answer showed the job ahead of the feed. */
-  shown_: Mark | null;
-  /** How far polling announced the job ahead of the feed. */
-  told_: Mark | null;
-  /** The progress last announced. */
-  announced_: JobProgress | null;
   /** `clock` when the feed, or a request of ours, last changed it. */
   touched_: number;
+  /** The end has been announced. */
+  settled_?: boolean;
+  /** The user does not want to see it any more. */
+  dismissed_?: boolean;
+  /** The feed said `completed`; the result is being fetched. */
+  finishing_?: boolean;
+  /** It was completed, but of its result nothing is known here, so there is nothing to show yet. */
+  lacksResult_?: boolean;
+  /** It was the feed that told the end. */
+  isFinal_?: boolean;
+  /** An end that an answer told and the feed has yet to confirm. */
+  held_?: Job | null;
+  /** How far an answer showed the job ahead of the feed. */
+  shown_?: Mark | null;
+  /** How far polling announced the job ahead of the feed. */
+  told_?: Mark | null;
+  /** The progress last announced. */
+  announced_?: JobProgress | null;
 }
 
 interface Mark {
@@ -63,7 +63,7 @@ interface Mark {
 }
 
 const MAX_ENDED = 200;
-const REOPENING: ReadonlySet<JobUpdate['event']> = new Set(['queued', 'delayed', 'processing', 'retrying']);
+const REOPENING: readonly JobUpdate['event'][] = ['queued', 'delayed', 'processing', 'retrying'];
 
 export type JobBook = ReturnType<typeof createJobBook>;
 
@@ -72,11 +72,12 @@ export function createJobBook() {
   let lastEventId: string | null = null;
   let clock = 0;
 
-  const idsOf = (wanted: (entry: Entry) => boolean): string[] =>
+  const idsOf = (wanted: (entry: Entry) => boolean | undefined): string[] =>
     [...entries.values()].filter(wanted).map((entry) => entry.job_.jobId);
 
-  function meet(job: Job): Entry {
-    const entry = { ...FRESH, job_: job, touched_: 0 };
+  /** Of a new job, or an old one that begins anew, nothing has been told yet. */
+  function meet(job: Job, touched_ = 0): Entry {
+    const entry = { job_: job, touched_ };
     entries.set(job.jobId, entry);
     return entry;
   }
@@ -87,7 +88,7 @@ export function createJobBook() {
   }
 
   function end(entry: Entry, update: JobUpdate): Consequence[] {
-    entry.finalId_ = update.id;
+    entry.isFinal_ = true;
     if (entry.settled_) return [];
     if (entry.held_?.status === update.status) return settle(entry, entry.held_);
     if (update.status !== 'completed') return settle(entry, endedBy(entry.job_, update));
@@ -136,10 +137,6 @@ export function createJobBook() {
       return idsOf((entry) => entry.lacksResult_ && !entry.dismissed_);
     },
 
-    knows_(jobId: string): boolean {
-      return entries.has(jobId);
-    },
-
     /** Whether the feed said that the job is completed and its result has yet to be had. */
     isFinishing_(jobId: string): boolean {
       return !!entries.get(jobId)?.finishing_;
@@ -175,8 +172,8 @@ export function createJobBook() {
     stored_(): StoredJob[] {
       return [...entries.values()].map((entry) => ({
         ...toStored(entry.job_),
-        settled: entry.settled_,
-        dismissed: entry.dismissed_,
+        settled: !!entry.settled_,
+        dismissed: !!entry.dismissed_,
       }));
     },
 
@@ -214,18 +211,23 @@ export function createJobBook() {
         if (known) touch(known);
         return known && !known.settled_ ? [['fetch', jobId]] : [];
       }
-      const entry = known ?? meet(jobFromUpdate(update));
+      let entry = known ?? meet(jobFromUpdate(update));
       touch(entry);
       if (isFinal(update.status)) return end(entry, update);
-      if (REOPENING.has(event)) entry.finishing_ = false;
-      if (entry.settled_ && !reopen(entry, update)) return [];
+      const isReopening = REOPENING.includes(event);
+      if (isReopening) entry.finishing_ = false;
+      if (entry.settled_) {
+        // An operator retried it, unless the feed catches up with its past.
+        if (!isReopening || !entry.isFinal_) return [];
+        entry = meet({ ...entry.job_, ...ANEW }, clock);
+      }
       return event === 'progress' ? progressed(entry, update) : changed(entry, update);
     },
 
     /** Take in the answer to a request that was sent at `askedAt` on our clock. */
     answer_(status: JobStatusResponse, kind: AnswerKind, askedAt: number): Consequence[] {
       const job = toJob(status);
-      const entry = entries.get(job.jobId) ?? meet(job);
+      let entry = entries.get(job.jobId) ?? meet(job);
 
       if (isFinal(job.status)) {
         if (entry.settled_) return takeResult(entry, job);
@@ -235,7 +237,7 @@ export function createJobBook() {
         return [['confirm', job.jobId]];
       }
       if (entry.touched_ > askedAt || entry.finishing_) return [];
-      if (entry.settled_) Object.assign(entry, FRESH);
+      if (entry.settled_) entry = meet(job, entry.touched_);
       entry.job_ = { ...job, cancelRequested: job.cancelRequested || entry.job_.cancelRequested };
       return ahead(entry, kind);
     },
@@ -252,7 +254,7 @@ export function createJobBook() {
       if (!entry) return [];
       if (entry.finishing_) {
         settle(entry, { ...entry.job_, status: 'completed', completedAt: new Date() });
-        return [failure(jobId, 'The job is done, but its result is no longer kept.', 'result_unavailable')];
+        return [failure(jobId, 'The result is no longer kept.', 'result_unavailable')];
       }
       entries.delete(jobId);
       return entry.settled_ ? [] : [failure(jobId, 'The job no longer exists.', 'job_not_found')];
@@ -268,26 +270,8 @@ export function createJobBook() {
   };
 }
 
-/** Of a job of which nothing has been told yet. */
-const FRESH: Omit<Entry, 'job_' | 'touched_'> = {
-  settled_: false,
-  dismissed_: false,
-  finishing_: false,
-  lacksResult_: false,
-  finalId_: null,
-  held_: null,
-  shown_: null,
-  told_: null,
-  announced_: null,
-};
-
-/** Whether the feed reopened an ended job (an operator retried it), rather than caught up with its past. */
-function reopen(entry: Entry, update: JobUpdate): boolean {
-  if (entry.finalId_ === null || !REOPENING.has(update.event)) return false;
-  const job = { ...entry.job_, progress: null, result: null, completedAt: null, cancelRequested: false };
-  Object.assign(entry, FRESH, { job_: job });
-  return true;
-}
+/** What a job loses that begins anew. */
+const ANEW = { progress: null, result: null, completedAt: null, cancelRequested: false };
 
 function progressed(entry: Entry, update: JobUpdate): Consequence[] {
   const { told_: told } = entry;
@@ -319,12 +303,12 @@ function announce(entry: Entry, progress: JobProgress): Consequence[] {
 }
 
 /** Whether an answer has already shown the job beyond this change. */
-function isOvertaken(shown: Mark | null, { attemptsMade, status }: JobUpdate): boolean {
+function isOvertaken(shown: Mark | null | undefined, { attemptsMade, status }: JobUpdate): boolean {
   if (!shown || (attemptsMade ?? 0) > shown.attempt_) return false;
   return !!shown.progress_ || (shown.status_ === 'processing' && status === 'queued');
 }
 
-function isBehind(mark: Mark | null, { attemptsMade, progress }: JobUpdate): boolean {
+function isBehind(mark: Mark | null | undefined, { attemptsMade, progress }: JobUpdate): boolean {
   if (!mark) return false;
   const attempts = (attemptsMade ?? mark.attempt_) - mark.attempt_;
   return (attempts || (progress?.percent ?? 0) - (mark.progress_?.percent ?? 0)) < 0;

@@ -12,112 +12,121 @@ export { EMPTY_SNAPSHOT, type JobsObserver, type JobsSnapshot } from './chronicl
 export type { JobsClientOptions } from './upkeep.js';
 
 export class JobsClient {
-  readonly userId: string;
-  readonly #upkeep;
-  readonly #chronicle;
-  readonly #book;
-  readonly subscribe: (listener: () => void) => () => void;
-
-  constructor(options: JobsClientOptions) {
-    this.userId = options.userId;
-    this.#upkeep = createUpkeep(options);
-    this.#chronicle = this.#upkeep.chronicle_;
-    this.#book = this.#chronicle.book_;
-    this.subscribe = this.#chronicle.subscribe_;
-  }
-
-  readonly getSnapshot = (): JobsSnapshot => this.#chronicle.snapshot_;
-
+  declare readonly userId: string;
+  declare readonly getSnapshot: () => JobsSnapshot;
+  /** Be told whenever there is something else to show. */
+  declare readonly subscribe: (listener: () => void) => () => void;
   /** Be told of events from now on; returns how to stop. */
-  observe(observer: JobsObserver): () => void {
-    return this.#chronicle.observe_(observer);
-  }
-
+  declare readonly observe: (observer: JobsObserver) => () => void;
   /** The job as far as it is known, also one that is no longer shown. */
-  getJob(jobId: string): Job | null {
-    this.#chronicle.restore_();
-    return this.#book.find_(jobId);
-  }
-
+  declare readonly getJob: (jobId: string) => Job | null;
   /**
    * Ask the server for a job that is not known here, so that `getJob` knows it. One that has ended
    * is neither shown nor announced. Rejects with a `JobsApiError`.
    */
-  async lookUp(jobId: string): Promise<void> {
-    const askedAt = this.#book.clock_;
-    const status = await this.#upkeep.api_.status(jobId);
-    this.#chronicle.restore_();
-    this.#chronicle.follow_(
-      this.#book.recall_(status) ? [] : this.#book.answer_(status, this.#upkeep.answerKind_(), askedAt),
-    );
-    this.#chronicle.lookAgain_();
-  }
-
-  /** Keep the jobs up to date until the returned function is called. */
-  retain(token: TokenSource = () => undefined): () => void {
-    return this.#upkeep.retain_(token);
-  }
-
+  declare readonly lookUp: (jobId: string) => Promise<void>;
   /** The token given to `retain` has changed: use it now. */
-  tokenChanged(): void {
-    this.#upkeep.tokenChanged_();
-  }
-
+  declare readonly tokenChanged: () => void;
   /**
    * Create a job and follow it. Resolves to its id once the server has accepted it; rejects with a
    * `JobsApiError` whose `errors` name each wrong field.
    */
-  readonly createJob = async (input: JobInput): Promise<string> => {
-    const { userId = this.userId, ...fields } = input;
-    if (userId !== this.userId) {
-      throw localProblem('wrong_user', `Jobs can only be created for ${this.userId}, not for ${userId}.`);
-    }
-    const created = await this.#upkeep.api_.create(fields);
-    this.#chronicle.restore_();
-    this.#book.created_(created);
-    this.#chronicle.remember_(created.jobId, input);
-    this.#chronicle.show_();
-    this.#chronicle.keep_();
-    this.#upkeep.poller_.poke_();
-    return created.jobId;
-  };
-
+  declare readonly createJob: (input: JobInput) => Promise<string>;
   /**
    * Ask for a job to be cancelled. When the answer is `cancelling`, its worker was told, and the
    * job turns `cancelled` once the work has really stopped.
    */
-  readonly cancelJob = async (jobId: string): Promise<CancelResponse> => {
-    const answer = await this.#upkeep.api_.cancel(jobId);
-    this.#book.cancelRequested_(jobId);
-    this.#chronicle.changed_();
-    this.#chronicle.show_();
-    if (answer.outcome !== 'cancelling' && this.#book.knows_(jobId)) this.#upkeep.fetches_.add_(jobId);
-    this.#upkeep.poller_.poke_();
-    return answer;
-  };
-
+  declare readonly cancelJob: (jobId: string) => Promise<CancelResponse>;
   /** Whether `retryJob` knows what the job was created from: this page created it. */
-  readonly canRetry = (jobId: string): boolean => this.#chronicle.inputs_.has(jobId);
-
+  declare readonly canRetry: (jobId: string) => boolean;
   /** Create a job again, from the same input, and show it instead. Resolves to the new job's id. */
-  readonly retryJob = async (jobId: string): Promise<string> => {
-    const input = this.#chronicle.inputs_.get(jobId);
-    if (!input) throw localProblem('input_unknown', 'Only jobs that this page created can be tried again.');
-    const newId = await this.createJob(input);
-    this.dismissJob(jobId);
-    return newId;
-  };
-
+  declare readonly retryJob: (jobId: string) => Promise<string>;
   /** Stop showing a job. It goes on, if it has not ended, and its end is still announced. */
-  readonly dismissJob = (jobId: string): void => {
-    this.#book.dismiss_(jobId);
-    this.#chronicle.inputs_.delete(jobId);
-    this.#chronicle.show_();
-    this.#chronicle.keep_();
-  };
-
+  declare readonly dismissJob: (jobId: string) => void;
   /** Ask the server for the user's jobs now. */
-  readonly refresh = async (): Promise<void> => {
-    await this.#upkeep.askForList_();
+  declare readonly refresh: () => Promise<void>;
+  /** Keep the jobs up to date until the returned function is called. */
+  declare readonly retain: (token?: TokenSource) => () => void;
+
+  constructor(options: JobsClientOptions) {
+    Object.assign(this, createClient(options));
+  }
+}
+
+function createClient(options: JobsClientOptions): JobsClient {
+  const { userId } = options;
+  const { chronicle_: chronicle, api_: api, fetches_: fetches, poller_: poller, ...upkeep } = createUpkeep(options);
+  const { book_: book, inputs_: inputs, restore_: restore } = chronicle;
+
+  function changed(): void {
+    chronicle.show_();
+    chronicle.keep_();
+  }
+
+  async function createJob(input: JobInput): Promise<string> {
+    const { userId: owner = userId, ...fields } = input;
+    if (owner !== userId) {
+      throw localProblem('wrong_user', `Jobs are created for ${userId}, not for ${owner}.`);
+    }
+    const created = await api.create(fields);
+    restore();
+    book.created_(created);
+    chronicle.remember_(created.jobId, input);
+    changed();
+    poller.poke_();
+    return created.jobId;
+  }
+
+  function dismissJob(jobId: string): void {
+    book.dismiss_(jobId);
+    inputs.delete(jobId);
+    changed();
+  }
+
+  return {
+    userId,
+    getSnapshot: () => chronicle.snapshot_,
+    subscribe: chronicle.subscribe_,
+    observe: chronicle.observe_,
+    retain: upkeep.retain_,
+    tokenChanged: upkeep.tokenChanged_,
+    createJob,
+    dismissJob,
+
+    getJob(jobId) {
+      restore();
+      return book.find_(jobId);
+    },
+
+    async lookUp(jobId) {
+      const askedAt = book.clock_;
+      const status = await api.status(jobId);
+      restore();
+      chronicle.follow_(book.recall_(status) ? [] : book.answer_(status, upkeep.answerKind_(), askedAt));
+      chronicle.lookAgain_();
+    },
+
+    async cancelJob(jobId) {
+      const answer = await api.cancel(jobId);
+      book.cancelRequested_(jobId);
+      changed();
+      if (answer.outcome !== 'cancelling' && book.find_(jobId)) fetches.add_(jobId);
+      poller.poke_();
+      return answer;
+    },
+
+    canRetry: (jobId) => inputs.has(jobId),
+
+    async retryJob(jobId) {
+      const input = inputs.get(jobId);
+      if (!input) throw localProblem('input_unknown', 'This page did not create the job.');
+      const newId = await createJob(input);
+      dismissJob(jobId);
+      return newId;
+    },
+
+    async refresh() {
+      await upkeep.askForList_();
+    },
   };
 }

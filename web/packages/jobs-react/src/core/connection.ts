@@ -198,11 +198,11 @@ export function createConnection(owner: ConnectionOwner) {
     }
   }
 
-  function failed(error: Error): void {
+  function failed({ data, message: reason }: Error & { data?: unknown }): void {
     // A socket that is still active was not let down by the server, which was not reached.
     if (!socket?.active) {
       refusals += 1;
-      const [code, message] = refusalOf(error);
+      const [code, message] = refusalIn(data ?? { message: reason });
       const isAboutIdentity = /auth|token|identity|forbidden|origin/.test(code);
       if (isAboutIdentity && refusals >= (owner.canRenewToken_() ? MAX_REFUSALS : 1)) {
         complain(code, message);
@@ -257,15 +257,6 @@ export function createConnection(owner: ConnectionOwner) {
 }
 
 type Refusal = [code: string, message: string];
-
-/** The gateway refuses with `{code, message}`, as the error's data or as JSON in its message. */
-function refusalOf({ data, message }: Error & { data?: unknown }): Refusal {
-  try {
-    return refusalIn(data ?? JSON.parse(message));
-  } catch {
-    return ['refused', message];
-  }
-}
 
 function refusalIn(payload: unknown): Refusal {
   const { code, message } = fieldsOf(payload);

@@ -2,10 +2,10 @@
 
 import type { Job, JobProgress, JobStatus, JobStatusResponse, JobUpdate } from './types.js';
 
-const FINAL: ReadonlySet<JobStatus> = new Set<JobStatus>(['completed', 'failed', 'cancelled']);
+const FINAL: readonly JobStatus[] = ['completed', 'failed', 'cancelled'];
 
 export function isFinal(status: JobStatus): boolean {
-  return FINAL.has(status);
+  return FINAL.includes(status);
 }
 
 /** A job of which only what it must have is known. */

@@ -29,7 +29,7 @@ const ENDED_FOR_MS = 48 * 60 * 60 * 1_000;
 export function loadState(userId: string): StoredState {
   const { jobs, lastEventId } = fieldsOf(attempt(() => JSON.parse(localStorage.getItem(keyOf(userId)) ?? '') as unknown));
   return {
-    jobs: listOf(jobs).map(readStored).filter((job) => job !== null),
+    jobs: listOf(jobs).flatMap((job) => readStored(job) ?? []),
     lastEventId: isFeedId(lastEventId) ? lastEventId : null,
   };
 }

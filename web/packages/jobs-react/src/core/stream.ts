@@ -7,7 +7,7 @@ import { shared } from './shared.js';
 import { createTimer } from './timer.js';
 import { timings } from './timings.js';
 import type { AuthToken } from './types.js';
-import { fieldsOf, textOf } from './wire.js';
+import { fieldsOf, textOf, type Fields } from './wire.js';
 
 const BEGINNING = '-1';
 
@@ -33,82 +33,63 @@ export const NO_TEXT: JobText = { text: '', isLive: false, isEnded: false, error
 
 /** Follows one job's text as long as somebody listens, and a moment longer. */
 export class JobStream {
-  readonly #options: JobStreamOptions;
-  readonly #listeners = new Set<() => void>();
-  readonly #onIdle: () => void;
-  #snapshot = NO_TEXT;
-  #offset = BEGINNING;
-  #token: AuthToken | undefined;
-  #reading: AbortController | null = null;
-  readonly #linger = createTimer(() => {
-    this.#stop();
-    this.#onIdle();
-  });
+  declare readonly getSnapshot: () => JobText;
+  declare readonly subscribe: (listener: () => void) => () => void;
+  /** The token to use from now on. A new string is tried where the last one was refused. */
+  declare readonly use: (token: AuthToken | undefined) => void;
 
   constructor(options: JobStreamOptions, onIdle: () => void = () => undefined) {
-    this.#options = options;
-    this.#onIdle = onIdle;
+    Object.assign(this, followText(options, onIdle));
   }
+}
 
-  readonly getSnapshot = (): JobText => this.#snapshot;
+function followText({ apiUrl = '', userId, jobId }: JobStreamOptions, onIdle: () => void): JobStream {
+  const listeners = new Set<() => void>();
+  const url = `${withoutSlash(apiUrl)}${jobPath(jobId)}/stream?live=sse&offset=`;
+  let snapshot = NO_TEXT;
+  let offset = BEGINNING;
+  let latestToken: AuthToken | undefined;
+  let reading: AbortController | null = null;
+  const linger = createTimer(() => {
+    reading?.abort();
+    reading = null;
+    change({ isLive: false });
+    onIdle();
+  });
 
-  readonly subscribe = (listener: () => void): (() => void) => {
-    this.#listeners.add(listener);
-    this.#linger.stop_();
-    this.#start();
-    return () => {
-      this.#listeners.delete(listener);
-      if (!this.#listeners.size) this.#linger.restart_(timings.linger_);
-    };
-  };
-
-  /** The token to use from now on. A new string is tried where the last one was refused. */
-  use(token: AuthToken | undefined): void {
-    const isNews = typeof token === 'string' && token !== this.#token;
-    this.#token = token;
-    if (isNews && this.#listeners.size > 0) this.#start();
-  }
-
-  #start(): void {
-    if (this.#reading !== null || this.#snapshot.isEnded) return;
-    const reading = new AbortController();
-    this.#reading = reading;
-    void this.#run(reading.signal).finally(() => {
-      if (this.#reading === reading) this.#reading = null;
+  function start(): void {
+    if (reading || snapshot.isEnded) return;
+    const ours = (reading = new AbortController());
+    void run(ours.signal).finally(() => {
+      if (reading === ours) reading = null;
     });
   }
 
-  #stop(): void {
-    this.#reading?.abort();
-    this.#reading = null;
-    this.#change({ isLive: false });
-  }
-
   /** Reads until the text ends, the stream is stopped, or the server refuses for good. */
-  async #run(signal: AbortSignal): Promise<void> {
+  async function run(signal: AbortSignal): Promise<void> {
     let goOn = (): void => undefined;
     const wake = (): void => goOn();
     signal.addEventListener('abort', wake);
     globalThis.addEventListener?.('online', wake, { signal });
 
-    for (let failures = 0; !signal.aborted && !this.#snapshot.isEnded; failures += 1) {
-      const before = this.#offset;
+    for (let failures = 0; !signal.aborted && !snapshot.isEnded; failures += 1) {
+      const before = offset;
       try {
-        await this.#listen(await obtain(bearerOf(this.#token)), signal);
+        await listen(await obtain(bearerOf(latestToken)), signal);
       } catch (error) {
         if (signal.aborted) return;
         const problem = error instanceof JobsApiError ? error : unreachable(error);
         if (problem.status === 410) {
-          this.#offset = BEGINNING;
-          this.#change({ text: '', isLive: false });
+          offset = BEGINNING;
+          change({ text: '', isLive: false });
         } else {
-          this.#change({ isLive: false, error: problem });
+          change({ isLive: false, error: problem });
           // A function may have another token the next time; a fixed one that was refused stays refused.
-          const mayRenew = problem.status === 401 && typeof this.#token === 'function';
+          const mayRenew = problem.status === 401 && typeof latestToken === 'function';
           if (!mayRenew && !problem.isTemporary) return;
         }
       }
-      if (this.#offset !== before) {
+      if (offset !== before) {
         failures = -1;
       } else if (!signal.aborted) {
         await new Promise<void>((resolve) => {
@@ -119,22 +100,18 @@ export class JobStream {
     }
   }
 
-  async #listen(bearer: string | null, signal: AbortSignal): Promise<void> {
-    const { apiUrl = '', userId, jobId } = this.#options;
-    const headers = { ...introduction(userId, bearer), accept: 'text/event-stream' };
-    const url = `${withoutSlash(apiUrl)}${jobPath(jobId)}/stream?live=sse&offset=${encodeURIComponent(this.#offset)}`;
-
+  async function listen(bearer: string | null, signal: AbortSignal): Promise<void> {
     // A connection that is dead without a word is given up: a live one tells something every 15 s.
     const silence = new AbortController();
     const patience = createTimer(() => silence.abort());
     patience.start_(timings.silence_);
     try {
-      const response = await fetch(url, {
-        headers,
+      const response = await fetch(url + encodeURIComponent(offset), {
+        headers: { ...introduction(userId, bearer), accept: 'text/event-stream' },
         cache: 'no-store',
         signal: AbortSignal.any([signal, silence.signal]),
       });
-      if (!response.ok || response.body === null) answerOf(response, await response.text());
+      if (!response.ok || !response.body) answerOf(response, await response.text());
       const reader = (response.body as ReadableStream<BufferSource>)
         .pipeThrough(new TextDecoderStream('utf-8', { ignoreBOM: true }))
         .getReader();
@@ -151,33 +128,51 @@ export class JobStream {
           if (event.startsWith('event: data')) {
             data = content;
           } else if (event.startsWith('event: control')) {
-            this.#take(data, JSON.parse(content));
+            take(data, fieldsOf(JSON.parse(content)));
             data = '';
           }
         }
       }
     } finally {
       patience.stop_();
-      if (!signal.aborted) this.#change({ isLive: false });
+      if (!signal.aborted) change({ isLive: false });
     }
   }
 
   /** Text counts once its place is known: only so is nothing lost or doubled by a break. */
-  #take(data: string, control: unknown): void {
-    const { streamNextOffset, streamClosed } = fieldsOf(control);
-    const offset = textOf(streamNextOffset);
-    if (offset === null) return;
-    this.#offset = offset;
+  function take(data: string, { streamNextOffset, streamClosed }: Fields): void {
+    const next = textOf(streamNextOffset);
+    if (next === null) return;
+    offset = next;
     const isEnded = streamClosed === true;
-    this.#change({ text: this.#snapshot.text + data, isEnded, isLive: !isEnded, error: null });
+    change({ text: snapshot.text + data, isEnded, isLive: !isEnded, error: null });
   }
 
-  #change(change: Partial<JobText>): void {
-    const before = this.#snapshot;
-    if (Object.entries(change).every(([key, value]) => before[key as keyof JobText] === value)) return;
-    this.#snapshot = { ...before, ...change };
-    for (const listener of this.#listeners) listener();
+  function change(what: Partial<JobText>): void {
+    if (Object.entries(what).every(([name, value]) => snapshot[name as keyof JobText] === value)) return;
+    snapshot = { ...snapshot, ...what };
+    for (const listener of listeners) listener();
   }
+
+  return {
+    getSnapshot: () => snapshot,
+
+    subscribe(listener) {
+      listeners.add(listener);
+      linger.stop_();
+      start();
+      return () => {
+        listeners.delete(listener);
+        if (!listeners.size) linger.restart_(timings.linger_);
+      };
+    },
+
+    use(token) {
+      const isNews = typeof token === 'string' && token !== latestToken;
+      latestToken = token;
+      if (isNews && listeners.size) start();
+    },
+  };
 }
 
 const streams = new Map<string, JobStream>();
@@ -185,7 +180,7 @@ const streams = new Map<string, JobStream>();
 /** The one stream of this page for a job. */
 export function sharedStream(options: JobStreamOptions): JobStream {
   const { apiUrl, userId, jobId } = options;
-  return shared(streams, [apiUrl ?? '', userId, jobId], (forget) => new JobStream(options, forget));
+  return shared(streams, [apiUrl ?? '', userId, jobId], (forget) => followText(options, forget));
 }
 
 /** The data of a server-sent event. */

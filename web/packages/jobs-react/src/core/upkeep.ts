@@ -4,7 +4,7 @@
  * left, so that a remount finds everything as it was.
  */
 
-import { bearerOf, JobsApi, withoutSlash } from './api.js';
+import { bearerOf, createApi, withoutSlash } from './api.js';
 import { spread } from './backoff.js';
 import type { AnswerKind } from './book.js';
 import { createChronicle } from './chronicle.js';
@@ -54,7 +54,7 @@ export function createUpkeep({ userId, apiUrl = '', socketUrl }: JobsClientOptio
   let isDraining = false;
   let stopWatching: (() => void) | undefined;
 
-  const api_ = new JobsApi({ apiUrl: origin, userId, token: token_ });
+  const api_ = createApi({ apiUrl: origin, userId, token: token_ });
   const chronicle_ = createChronicle(
     userId,
     () => ({ status: status(), error: problem }),
@@ -293,7 +293,7 @@ export function createUpkeep({ userId, apiUrl = '', socketUrl }: JobsClientOptio
     answerKind_,
 
     /** Keep everything up to date until the returned function is called. */
-    retain_(token: TokenSource): () => void {
+    retain_(token: TokenSource = () => undefined): () => void {
       const holder = { token };
       holders.add(holder);
       linger.stop_();

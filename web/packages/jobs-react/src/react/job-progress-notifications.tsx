@@ -81,7 +81,7 @@ export function JobProgressNotifications(props: JobProgressNotificationsProps): 
       data-theme={theme}
       tabIndex={-1}
     >
-      <div className="clj-spoken" role="status" aria-live="polite">
+      <div className="clj-spoken" role="status">
         {announcement}
       </div>
       {foremost.length > 0 && (

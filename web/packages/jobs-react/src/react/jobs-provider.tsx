@@ -43,7 +43,7 @@ export function useSource(own: Partial<JobsSource> = {}): JobsSource {
   const provided = useContext(Source);
   if (own.userId === undefined) {
     if (provided !== null) return provided;
-    throw new Error('Whose jobs? Give a `userId`, or put a <JobsProvider> above this component.');
+    throw new Error('Give a `userId`, or put a <JobsProvider> above.');
   }
   // A component that names its user says all that it does not share with the provider's.
   const isSame = own.userId === provided?.userId;

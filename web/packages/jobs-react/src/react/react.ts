@@ -13,3 +13,4 @@ export {
   useState,
   useSyncExternalStore,
 } from 'react';
+export { jsx, jsxs } from 'react/jsx-runtime';

@@ -3,7 +3,7 @@
  * Bundled without its white space; the same text is shipped as `styles.css`.
  */
 export const STYLES = `:root {
-  --careerlens-jobs-styles: 1;
+  --clj-linked: 1;
 }
 
 [data-theme="light"] {
@@ -27,8 +27,8 @@ export const STYLES = `:root {
   --clj-width: 23rem;
   --clj-gap: .6rem;
   --clj-offset: 1.25rem;
-  --clj-font: system-ui, sans-serif;
-  --clj-z-index: 2147483000;
+  --clj-font: system-ui;
+  --clj-z-index: 999999999;
   color-scheme: var(--clj-scheme, light dark);
   position: fixed;
   inset: 0;
@@ -78,7 +78,7 @@ export const STYLES = `:root {
 
 .clj-card {
   display: grid;
-  grid-template-columns: auto minmax(0, 1fr) auto;
+  grid-template-columns: auto 1fr auto;
   gap: .5rem .75rem;
   align-items: start;
   padding: .875rem 1rem;
@@ -154,7 +154,6 @@ export const STYLES = `:root {
 }
 
 .clj-button {
-  min-height: 1.75rem;
   padding: .25rem .75rem;
   border-radius: .5rem;
   color: inherit;
@@ -187,16 +186,13 @@ export const STYLES = `:root {
 }
 
 .clj-note {
-  flex: 1 1 100%;
+  width: 100%;
   padding: .5rem .75rem;
   border-radius: .5rem;
 }
 
 .clj-spoken {
   position: absolute;
-  width: 1px;
-  height: 1px;
-  overflow: hidden;
   clip-path: inset(50%);
 }
 

@@ -11,7 +11,7 @@ let adopted = false;
  */
 export function useStyles(): void {
   useInsertionEffect(() => {
-    const linked = getComputedStyle(document.documentElement).getPropertyValue('--careerlens-jobs-styles');
+    const linked = getComputedStyle(document.documentElement).getPropertyValue('--clj-linked');
     if (adopted || linked || !document.adoptedStyleSheets) return;
     adopted = true;
     const sheet = new CSSStyleSheet();
