@@ -64,8 +64,7 @@ export function createChronicle(
     }
     if (kind !== 'onProgress') {
       // An end is stored before it is told, so that a reload in between cannot tell it again.
-      keep_();
-      show_();
+      flush_();
       if (kind !== 'onError') inputs_.delete(jobId);
     }
     for (const observer of [...observers]) {
@@ -97,6 +96,12 @@ export function createChronicle(
   /** Have everybody look again, also at what the snapshot does not hold. */
   function lookAgain_(): void {
     for (const listener of [...listeners]) listener();
+  }
+
+  /** Store and show at once. */
+  function flush_(): void {
+    keep_();
+    show_();
   }
 
   function keep_(): void {
@@ -146,6 +151,7 @@ export function createChronicle(
     show_,
     lookAgain_,
     keep_,
+    flush_,
   };
 }
 

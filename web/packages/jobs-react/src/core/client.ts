@@ -58,11 +58,6 @@ function createClient(options: JobsClientOptions): JobsClient {
   const { chronicle_: chronicle, api_: api, fetches_: fetches, poller_: poller, ...upkeep } = createUpkeep(options);
   const { book_: book, inputs_: inputs, restore_: restore } = chronicle;
 
-  function changed(): void {
-    chronicle.show_();
-    chronicle.keep_();
-  }
-
   async function createJob(input: JobInput): Promise<string> {
     const { userId: owner = userId, ...fields } = input;
     if (owner !== userId) {
@@ -72,7 +67,7 @@ function createClient(options: JobsClientOptions): JobsClient {
     restore();
     book.created_(created);
     chronicle.remember_(created.jobId, input);
-    changed();
+    chronicle.flush_();
     poller.poke_();
     return created.jobId;
   }
@@ -80,7 +75,7 @@ function createClient(options: JobsClientOptions): JobsClient {
   function dismissJob(jobId: string): void {
     book.dismiss_(jobId);
     inputs.delete(jobId);
-    changed();
+    chronicle.flush_();
   }
 
   return {
@@ -109,7 +104,7 @@ function createClient(options: JobsClientOptions): JobsClient {
     async cancelJob(jobId) {
       const answer = await api.cancel(jobId);
       book.cancelRequested_(jobId);
-      changed();
+      chronicle.flush_();
       if (answer.outcome !== 'cancelling' && book.find_(jobId)) fetches.add_(jobId);
       poller.poke_();
       return answer;

@@ -20,7 +20,7 @@ import type { Socket } from 'socket.io-client';
 
 import { backoff, spread } from './backoff.js';
 import { messageIn } from './errors.js';
-import { isFeedId } from './feed-id.js';
+import { feedIdOf } from './feed-id.js';
 import { createTimer } from './timer.js';
 import { timings } from './timings.js';
 import type { JobUpdate } from './types.js';
@@ -170,10 +170,7 @@ export function createConnection(owner: ConnectionOwner) {
       const update = readUpdate(payload);
       if (update) owner.hear_({ kind: 'update', update });
     });
-    to.on('resync', (payload) => {
-      const { id } = fieldsOf(payload);
-      owner.hear_({ kind: 'resync', id: isFeedId(id) ? id : null });
-    });
+    to.on('resync', (payload) => owner.hear_({ kind: 'resync', id: feedIdOf(fieldsOf(payload)['id']) }));
     to.on('token:expiring', () => void renewToken_(true));
     to.on('server:draining', (payload) => {
       isDraining = true;

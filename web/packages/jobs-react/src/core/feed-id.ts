@@ -2,8 +2,9 @@
 
 const FEED_ID = /^\d{1,20}-\d{1,20}$/;
 
-export function isFeedId(value: unknown): value is string {
-  return typeof value === 'string' && FEED_ID.test(value);
+/** `value`, if it is such an id; else null. */
+export function feedIdOf(value: unknown): string | null {
+  return typeof value === 'string' && FEED_ID.test(value) ? value : null;
 }
 
 /** Whether the entry `id` came after the entry `other`; anything comes after none. */

@@ -16,29 +16,27 @@ const PARALLEL_FETCHES = 4;
 /** Fetches jobs one by one, a few at a time, each until it succeeds: until `fetch` returns false. */
 export function createFetchQueue(fetch: (jobId: string, isCurrent: () => boolean) => Promise<boolean>) {
   const errands = new Map<string, Errand>();
+  let running = 0;
 
   function next(): void {
-    let running = [...errands.values()].filter((errand) => errand.isRunning_).length;
     for (const [jobId, errand] of errands) {
-      if (running >= PARALLEL_FETCHES) return;
-      if (!errand.isDue_ || errand.isRunning_) continue;
-      running += 1;
-      void run(jobId, errand);
+      if (running < PARALLEL_FETCHES && errand.isDue_ && !errand.isRunning_) void run(jobId, errand);
     }
   }
 
   async function run(jobId: string, errand: Errand): Promise<void> {
     const isCurrent = (): boolean => errands.get(jobId) === errand;
+    running += 1;
     errand.isDue_ = false;
     errand.isRunning_ = true;
     const isVain = await fetch(jobId, isCurrent);
-    if (!isCurrent()) return;
+    running -= 1;
     errand.isRunning_ = false;
-    if (isVain) {
+    if (isVain && isCurrent()) {
       errand.isDue_ = false;
       errand.rest_ = setTimeout(() => wake(errand), Math.min(timings.retryMax_, timings.retryMin_ * 2 ** errand.failures_));
       errand.failures_ += 1;
-    } else if (!errand.isDue_) errands.delete(jobId);
+    } else if (!errand.isDue_ && isCurrent()) errands.delete(jobId);
     next();
   }
 

@@ -45,7 +45,8 @@ export function jobFromUpdate(update: JobUpdate): Job {
     jobId: update.jobId,
     type: update.type,
     status: isFinal(update.status) ? 'processing' : update.status,
-    createdAt: createdAtOf(update.jobId) ?? update.timestamp,
+    // Our ids read `user:type:createdAtMs:random`; foreign ones may read anything.
+    createdAt: Number(/:(\d{13}):[^:]+$/.exec(update.jobId)?.[1] ?? update.timestamp),
   });
 }
 
@@ -76,11 +77,5 @@ export function endedBy(job: Job, update: JobUpdate): Job {
 }
 
 export function sameProgress(a: JobProgress, b: JobProgress): boolean {
-  return a.percent === b.percent && a.message === b.message && (a.step ?? null) === (b.step ?? null);
-}
-
-/** Our ids read `user:type:createdAtMs:random`; foreign ones may read anything. */
-function createdAtOf(jobId: string): number | null {
-  const created = /^[^:]+:[a-z][a-z0-9-]*:(\d{13}):[^:]+$/.exec(jobId)?.[1];
-  return created === undefined ? null : Number(created);
+  return a.percent === b.percent && a.message === b.message && a.step === b.step;
 }

@@ -177,7 +177,7 @@ export function createLine(owner: ConnectionOwner) {
     watch.stop_();
     leader = id;
     recent.startAfter_(owner.lastEventId_());
-    connection = createConnection({ ...owner, lastEventId_: () => recent.at_, hear_: pass });
+    connection = createConnection({ ...owner, lastEventId_: recent.at_, hear_: pass });
     if (isHeld) connection.hold_();
     connection.start_(url);
   }

@@ -7,13 +7,11 @@ const MAX_KEPT = 1_000;
 export function recentUpdates() {
   let from: string | null = null;
   let kept: JobUpdate[] = [];
-  const at = (): string | null => kept.at(-1)?.id ?? from;
+  /** The last entry of the stretch: where a connection goes on. */
+  const at_ = (): string | null => kept.at(-1)?.id ?? from;
 
   return {
-    /** The last entry of the stretch: where a connection goes on. */
-    get at_() {
-      return at();
-    },
+    at_,
 
     /** Begin a new stretch after `id`. */
     startAfter_(id: string | null): void {
@@ -23,7 +21,7 @@ export function recentUpdates() {
 
     /** Returns false for an entry that the stretch has already passed. */
     add_(update: JobUpdate): boolean {
-      if (!isAfter(update.id, at())) return false;
+      if (!isAfter(update.id, at_())) return false;
       kept.push(update);
       if (kept.length > MAX_KEPT) from = kept.shift()?.id ?? null;
       return true;

@@ -3,7 +3,7 @@
  * truth. Storage that is full, forbidden or garbled is as good as empty.
  */
 
-import { isAfter, isFeedId } from './feed-id.js';
+import { feedIdOf, isAfter } from './feed-id.js';
 import { isFinal } from './job.js';
 import type { JobStatusResponse } from './types.js';
 import { fieldsOf, listOf, readStatus } from './wire.js';
@@ -30,7 +30,7 @@ export function loadState(userId: string): StoredState {
   const { jobs, lastEventId } = fieldsOf(attempt(() => JSON.parse(localStorage.getItem(keyOf(userId)) ?? '') as unknown));
   return {
     jobs: listOf(jobs).flatMap((job) => readStored(job) ?? []),
-    lastEventId: isFeedId(lastEventId) ? lastEventId : null,
+    lastEventId: feedIdOf(lastEventId),
   };
 }
 

@@ -37,10 +37,10 @@ const SOCKET_TRIES = 3;
 export function createUpkeep({ userId, apiUrl = '', socketUrl }: JobsClientOptions) {
   const origin = withoutSlash(apiUrl);
   /** Who keeps us awake. */
-  const holders = new Set<{ readonly token: TokenSource }>();
+  const holders = new Set<TokenSource>();
   /** The token of whoever came last and has one. */
   const latestToken = (): AuthToken | undefined =>
-    [...holders].map((holder) => holder.token()).findLast((token) => token !== undefined);
+    [...holders].map((token) => token()).findLast((token) => token !== undefined);
   const token_ = (): Promise<string | null> => bearerOf(latestToken());
   /** Whether asking again may give another token. */
   const canRenewToken_ = (): boolean => typeof latestToken() === 'function';
@@ -120,8 +120,7 @@ export function createUpkeep({ userId, apiUrl = '', socketUrl }: JobsClientOptio
     isAwake = false;
     stopWatching?.();
     for (const part of [firstList, silence, stillDown, poller_, fetches_, line]) part.stop_();
-    chronicle_.keep_();
-    chronicle_.show_();
+    chronicle_.flush_();
   }
 
   async function connect(): Promise<void> {
@@ -294,7 +293,8 @@ export function createUpkeep({ userId, apiUrl = '', socketUrl }: JobsClientOptio
 
     /** Keep everything up to date until the returned function is called. */
     retain_(token: TokenSource = () => undefined): () => void {
-      const holder = { token };
+      // Another function each time, since one source may hold on to it more than once.
+      const holder = (): AuthToken | undefined => token();
       holders.add(holder);
       linger.stop_();
       wake();

@@ -3,7 +3,7 @@
  * out here; for the rest the server is trusted, since it could only lead to a wrong word.
  */
 
-import { isFeedId } from './feed-id.js';
+import { feedIdOf } from './feed-id.js';
 import type { JobCreatedResponse, JobProgress, JobStatusResponse, JobUpdate, QueuePlace } from './types.js';
 
 export type Fields = Readonly<Record<string, unknown>>;
@@ -58,5 +58,5 @@ export function readStatus(value: unknown): (JobStatusResponse & JobCreatedRespo
 /** An entry of the feed, or null when it is not one. */
 export function readUpdate(value: unknown): JobUpdate | null {
   const job = readJob(value);
-  return (job && isFeedId(job['id']) ? job : null) as JobUpdate | null;
+  return (job && feedIdOf(job['id']) && job) as JobUpdate | null;
 }

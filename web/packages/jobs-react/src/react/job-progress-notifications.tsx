@@ -6,7 +6,7 @@ import { isFinal } from '../core/job.js';
 import type { ConnectionStatus, Job } from '../core/types.js';
 import { Button, JobCard } from './job-card.js';
 import { ENGLISH, titleOfType, type JobLabels } from './labels.js';
-import { useCallback, useMemo, useRef, useState } from './react.js';
+import { useRef, useState } from './react.js';
 import { useBackgroundJobs, type UseBackgroundJobsOptions } from './use-background-jobs.js';
 import { useBrowserNotifications } from './use-browser-notifications.js';
 import { useNews } from './use-news.js';
@@ -34,7 +34,7 @@ export interface JobProgressNotificationsProps extends Partial<UseBackgroundJobs
   readonly maxVisible?: number | undefined;
   /** What to call a job. Default: its type, in words. */
   readonly titleOf?: ((job: Job) => string) | undefined;
-  /** Other words, for example in another language. Give the same object on each render. */
+  /** Other words, for example in another language. */
   readonly labels?: Partial<JobLabels> | undefined;
   readonly className?: string | undefined;
 }
@@ -47,7 +47,7 @@ export function JobProgressNotifications(props: JobProgressNotificationsProps): 
   const { onViewResult, onRetry, position = 'bottom-right', theme, maxVisible = 4 } = props;
   const { titleOf = titleOfType, browserNotifications = false, className = '' } = props;
   const { jobs, status, cancelJob, canRetry, retryJob, dismissJob } = useBackgroundJobs(props as UseBackgroundJobsOptions);
-  const labels = useMemo(() => ({ ...ENGLISH, ...props.labels }), [props.labels]);
+  const labels = { ...ENGLISH, ...props.labels };
   const [announcement, announce] = useState('');
   const [isUnfolded, setUnfolded] = useState(false);
   const { show, ask } = useBrowserNotifications(browserNotifications);
@@ -70,7 +70,7 @@ export function JobProgressNotifications(props: JobProgressNotificationsProps): 
     // The button that had the focus is gone; stay near it.
     region.current?.focus({ preventScroll: true });
   };
-  const retry = useCallback(({ jobId }: Job) => retryJob(jobId), [retryJob]);
+  const retry = ({ jobId }: Job): Promise<string> => retryJob(jobId);
 
   return (
     <section

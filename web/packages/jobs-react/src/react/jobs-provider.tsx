@@ -42,12 +42,11 @@ export function JobsProvider({ children, ...options }: JobsProviderProps): JSX.E
 export function useSource(own: Partial<JobsSource> = {}): JobsSource {
   const provided = useContext(Source);
   if (own.userId === undefined) {
-    if (provided !== null) return provided;
+    if (provided) return provided;
     throw new Error('Give a `userId`, or put a <JobsProvider> above.');
   }
   // A component that names its user says all that it does not share with the provider's.
-  const isSame = own.userId === provided?.userId;
-  return { ...(isSame ? provided : {}), ...defined(own), userId: own.userId };
+  return { ...(own.userId === provided?.userId && provided), ...(defined(own) as JobsSource) };
 }
 
 /** The page's client for a source. */
@@ -57,21 +56,14 @@ export function useClient({ userId, apiUrl, socketUrl }: JobsSource): JobsClient
 
 /** Keep `client` awake, with this token, and tell the latest render's callbacks of its events. */
 export function useRetained(client: JobsClient, authToken: AuthToken | undefined, observer: JobsObserver): void {
-  const latest = useRef<JobsObserver & { token?: AuthToken | undefined }>({}).current;
-  // Declared before the effects that read it: effects run in order.
+  const latestToken = useRef(authToken);
+  // Declared before the effect that reads it: effects run in order.
   useEffect(() => {
-    const { onProgress, onComplete, onError, onCancel } = observer;
-    Object.assign(latest, { token: authToken, onProgress, onComplete, onError, onCancel });
+    latestToken.current = authToken;
+    // A copy, since several components may be given the same object.
+    return client.observe({ ...observer });
   });
-
-  useEffect(() => {
-    const stopObserving = client.observe(latest);
-    const release = client.retain(() => latest.token);
-    return () => {
-      release();
-      stopObserving();
-    };
-  }, [client, latest]);
+  useEffect(() => client.retain(() => latestToken.current), [client]);
 
   // A function is asked whenever a token is needed; only a new string is news.
   const fixedToken = typeof authToken === 'string' ? authToken : null;

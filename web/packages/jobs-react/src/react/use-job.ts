@@ -21,8 +21,6 @@ interface Failure {
   readonly error: JobsApiError;
 }
 
-const SILENT = {};
-
 /**
  * One job by its id, also one that ended long ago. `useJob<'resume-optimization'>(id)` says which
  * type it is of. A null id is no job. Needs a `JobsProvider` above, or `source`.
@@ -30,7 +28,7 @@ const SILENT = {};
 export function useJob<T extends string = string>(jobId: string | null, source?: JobsSource): UseJobResult<T> {
   const from = useSource(source);
   const client = useClient(from);
-  useRetained(client, from.authToken, SILENT);
+  useRetained(client, from.authToken, {});
   const find = (): JobOf<T> | null => (jobId === null ? null : (client.getJob(jobId) as JobOf<T> | null));
   const job = useSyncExternalStore(client.subscribe, find, () => null);
   const status = useSyncExternalStore(client.subscribe, () => client.getSnapshot().status, () => 'idle');

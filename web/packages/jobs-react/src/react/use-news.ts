@@ -25,20 +25,16 @@ export function useNews(
   tell: (news: readonly JobNews[]) => void,
 ): void {
   const known = useRef<readonly Job[] | null>(null);
-  const latest = useRef(tell);
-  useEffect(() => {
-    latest.current = tell;
-  });
   useEffect(() => {
     const before = known.current;
     known.current = jobs;
-    if (before === null) return;
+    if (!before || before === jobs) return;
     const news = jobs.flatMap((job): JobNews[] => {
       const then = before.find(({ jobId }) => jobId === job.jobId)?.status;
       const isEnd = then !== undefined && then !== job.status && isFinal(job.status);
       if (then !== undefined && !isEnd) return [];
       return [{ job, isEnd, title: titleOf(job), message: messageOf(job, labels) }];
     });
-    if (news.length > 0) latest.current(news);
-  }, [jobs, titleOf, labels]);
+    if (news.length > 0) tell(news);
+  });
 }
