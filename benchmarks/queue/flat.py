@@ -7,7 +7,8 @@
 One server has a short line and a long one, filled as the product fills them (prioritised, ids that
 name their owner) or as BullMQ does by default (standard). In each are twenty jobs of one user, and
 theirs is the list that is read. The lines are asked in turns, each call alone, and the server's
-own log of commands tells how long it was busy with it, so that other programs hardly matter.
+own log of commands tells how long it was busy with it, so that other programs hardly matter; then
+they are asked again without that log, for how long the caller waits.
 Before each turn it reads two thousand other jobs: else all jobs of the short line would lie in the
 processor's cache, which they do in no busy server. The first calls of a turn do not count: they
 bring back the code and what both lines have. Writes `benchmarks/results/flat.json`.
@@ -53,6 +54,7 @@ TOKEN, LOCK_MS = "flat", 600_000
 KINDS = {"prioritised": PRIORITY, "standard": 0}
 
 Action: TypeAlias = Callable[[], Awaitable[None]]
+Stopwatch: TypeAlias = Callable[[Link, Action], Awaitable[float]]
 Found: TypeAlias = dict[int, dict[str, list[float]]]
 """Microseconds of each call, by the name of the call, by how many jobs waited."""
 
@@ -186,9 +188,10 @@ def _owner(job_id: str) -> str:
     return job_id.partition(":")[0]
 
 
-async def measure(url: str, priority: int, lengths: Sequence[int], turns: int) -> Found:
-    """What each call costs at each of the lengths."""
-    found: Found = {length: defaultdict(list) for length in lengths}
+async def measure(
+    url: str, priority: int, lengths: Sequence[int], turns: int
+) -> tuple[Found, Found]:
+    """What each call costs the server at each of the lengths, and how long its caller waits."""
     async with Link(url, timeout_s=60) as link:
         lines = {
             length: Line(name, link, priority)
@@ -199,15 +202,29 @@ async def measure(url: str, priority: int, lengths: Sequence[int], turns: int) -
             await line.fill(length)
             print(f"  {length:,} waiting ({time.perf_counter() - started:.0f} s)", flush=True)
         await link.call("CONFIG", "SET", "slowlog-log-slower-than", 0)
-        longest = lines[max(lengths)]
-        for call in longest.steps():
-            for _ in range(turns):
-                for length, line in lines.items():
-                    await longest.disturb()
-                    step = line.steps()[call]
-                    took_us = [await busy_us(link, step) for _ in range(CALLS_A_TURN)]
-                    found[length][call] += took_us[UNCOUNTED:]
+        busy = await _time(link, lines, turns, busy_us)
+        await link.call("CONFIG", "SET", "slowlog-log-slower-than", -1)
+        return busy, await _time(link, lines, turns, awaited_us)
+
+
+async def _time(link: Link, lines: dict[int, Line], turns: int, took: Stopwatch) -> Found:
+    found: Found = {length: defaultdict(list) for length in lines}
+    longest = lines[max(lines)]
+    for call in longest.steps():
+        for _ in range(turns):
+            for length, line in lines.items():
+                await longest.disturb()
+                step = line.steps()[call]
+                took_us = [await took(link, step) for _ in range(CALLS_A_TURN)]
+                found[length][call] += took_us[UNCOUNTED:]
     return found
+
+
+async def awaited_us(_link: Link, step: Action) -> float:
+    """The microseconds that the caller waits."""
+    started = time.perf_counter()
+    await step()
+    return (time.perf_counter() - started) * 1e6
 
 
 async def busy_us(link: Link, step: Action) -> float:
@@ -220,17 +237,17 @@ async def busy_us(link: Link, step: Action) -> float:
     )
 
 
-def show(kind: str, found: Found) -> list[list[str]]:
+def show(kind: str, busy: Found, awaited: Found) -> list[list[str]]:
     """A row of the table for each call: what it costs at each length, and how they compare."""
     rows = []
-    for call in next(iter(found.values())):
-        medians = [statistics.median(found[length][call]) for length in found]
-        ratio = medians[-1] / medians[0]
-        words = [f"{median:,.0f} µs" for median in medians]
-        rows.append([f"{call}, {kind}", *words, f"{ratio:.2f}"])
-        print(
-            f"  {call:8} {'  '.join(f'{word:>10}' for word in words)}   x {ratio:.2f}", flush=True
-        )
+    for call in next(iter(busy.values())):
+        words = []
+        for found in (busy, awaited):
+            medians = [statistics.median(found[length][call]) for length in found]
+            words += [f"{median:,.0f} µs" for median in medians]
+            words.append(f"{medians[-1] / medians[0]:.2f}")
+        rows.append([f"{call}, {kind}", *words])
+        print(f"  {call:8} {'  '.join(f'{word:>10}' for word in words)}", flush=True)
     return rows
 
 
@@ -251,15 +268,20 @@ def main() -> None:
         print(f"{kind.capitalize()} jobs", flush=True)
         with own_server() as url:
             version = version_of(url)
-            found = asyncio.run(measure(url, KINDS[kind], arguments.lengths, arguments.turns))
-        rows += show(kind, found)
-        for length, calls in found.items():
-            for call, took_us in calls.items():
-                samples[f"{call}_us"][f"{kind}-{length}"] = took_us
+            busy, awaited = asyncio.run(
+                measure(url, KINDS[kind], arguments.lengths, arguments.turns)
+            )
+        rows += show(kind, busy, awaited)
+        for found, metric in ((busy, "us"), (awaited, "awaited_us")):
+            for length, calls in found.items():
+                for call, took_us in calls.items():
+                    samples[f"{call}_{metric}"][f"{kind}-{length}"] = took_us
     trial = quick or len(arguments.kinds) < len(KINDS)
     write_results("flat", summarise(samples), trial=trial)
     if not trial:
-        head = ["", *(f"{length:,} waiting" for length in arguments.lengths), "ratio"]
+        few, many = (f"{length:,}" for length in arguments.lengths)
+        head = ["", f"server, {few} waiting", f"{many} waiting", "ratio"]
+        head += [f"caller, {few} waiting", f"{many} waiting", "ratio"]
         counted = arguments.turns * (CALLS_A_TURN - UNCOUNTED)
         words = f"Measured on {here_and_now(load)}; Valkey {version}; medians of {counted} calls."
         put_into_page("flat", f"{table(head, rows)}\n\n{words}")
