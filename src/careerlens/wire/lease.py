@@ -11,7 +11,11 @@ import secrets
 import time
 from typing import Never
 
-from careerlens.foundation.errors import CareerLensError, ServiceUnavailableError
+from careerlens.foundation.errors import (
+    CareerLensError,
+    OutcomeUnknownError,
+    ServiceUnavailableError,
+)
 from careerlens.foundation.logging import get_logger
 from careerlens.wire.errors import CommandRejectedError
 from careerlens.wire.link import Link
@@ -49,11 +53,18 @@ class Lease:
         return int(self.duration_s * 1000)
 
     async def acquire(self) -> bool:
-        """Take the lease if nobody has it. Raises as `Link.call` does."""
+        """Take the lease if nobody has it. Raises as `Link.call` does.
+
+        Cancelled, or without a reply, it gives back what it may have taken.
+        """
         # A new token for each tenure: a write that was delayed since an earlier one is refused.
         self.token = secrets.token_hex(16)
         asked_at = time.monotonic()
-        reply = await self._link.call("SET", self.key, self.token, "NX", "PX", self.duration_ms)
+        try:
+            reply = await self._link.call("SET", self.key, self.token, "NX", "PX", self.duration_ms)
+        except (asyncio.CancelledError, OutcomeUnknownError):
+            await self.release()
+            raise
         self._trust_from(asked_at)
         return reply is not None
 
