@@ -35,6 +35,7 @@ class Tab:
         self.page = page
         self.sockets: list[WebSocket] = []
         self.sent: list[str] = []
+        self.received: list[str] = []
         page.on("websocket", self._listen)
 
     @property
@@ -81,6 +82,7 @@ class Tab:
     def _listen(self, socket: WebSocket) -> None:
         self.sockets.append(socket)
         socket.on("framesent", lambda frame: self.sent.append(str(frame)))
+        socket.on("framereceived", lambda frame: self.received.append(str(frame)))
 
 
 class Tabs:
